@@ -1,0 +1,155 @@
+"""The memory bus: the broker's semantics within one process, for `etude run`, tests and simulation."""
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from etude.bus.delivery import deliver
+from etude.bus.errors import BusClosedError
+from etude.bus.port import BATCH, Handler
+from etude.bus.topology import DELIVERY_LIMIT, Queue, durable_queues, exchange_of, matches, routing_key
+from etude.events import Envelope
+
+
+@dataclass(eq=False)
+class _Message:
+    body: bytes
+    deliveries: int = 0
+
+
+@dataclass
+class DeadLetter:
+    """What could not be processed, and why."""
+
+    queue: str
+    body: bytes
+    reason: str
+
+
+@dataclass
+class _QueueState:
+    queue: Queue
+    ready: deque[_Message] = field(default_factory=deque)
+    consumers: list["MemorySubscription"] = field(default_factory=list)
+    wake: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class MemoryBroker:
+    """The queues. Several :class:`MemoryBus` connections share one broker, as services share a RabbitMQ."""
+
+    def __init__(self, pools: tuple[str, ...] = ("default",)) -> None:
+        self.queues: dict[str, _QueueState] = {}
+        self.dead: list[DeadLetter] = []
+        for queue in durable_queues(pools):
+            self.declare(queue)
+
+    def declare(self, queue: Queue) -> _QueueState:
+        """Create a queue if there is none of its name."""
+        return self.queues.setdefault(queue.name, _QueueState(queue))
+
+    def route(self, exchange: str, key: str, body: bytes) -> bool:
+        """Put a body into every queue bound to the key; False if there is none."""
+        wanted = False
+        for state in self.queues.values():
+            queue = state.queue
+            if queue.exchange == exchange and any(matches(binding, key) for binding in queue.bindings):
+                state.ready.append(_Message(body))
+                state.wake.set()
+                wanted = True
+        return wanted
+
+    def depth(self, name: str) -> int:
+        """How many messages wait in a queue."""
+        return len(self.queues[name].ready)
+
+
+class MemorySubscription:
+    """A consumer of one queue of a memory broker."""
+
+    def __init__(
+        self, broker: MemoryBroker, state: _QueueState, handler: Handler, on_lost: Callable[[], None] | None
+    ) -> None:
+        self._broker = broker
+        self._state = state
+        self._handler = handler
+        self._on_lost = on_lost
+        self._unacked: list[_Message] = []
+        state.consumers.append(self)
+        self._task = asyncio.create_task(self._run(), name=f"consume {state.queue.name}")
+
+    @property
+    def _active(self) -> bool:
+        return not self._state.queue.single_active or self._state.consumers[0] is self
+
+    async def _run(self) -> None:
+        while True:
+            while not (self._active and self._state.ready):
+                self._state.wake.clear()
+                await self._state.wake.wait()
+            take = min(BATCH, len(self._state.ready))
+            self._unacked = [self._state.ready.popleft() for _ in range(take)]
+            outcome = await deliver([(message, message.body) for message in self._unacked], self._handler)
+            self._unacked = []
+            for message, reason in outcome.dead:
+                self._broker.dead.append(DeadLetter(self._state.queue.name, message.body, reason))
+            self._give_back(outcome.back)
+            await asyncio.sleep(0)
+
+    def _give_back(self, messages: Sequence[_Message]) -> None:
+        for message in reversed(messages):
+            message.deliveries += 1
+            if message.deliveries >= DELIVERY_LIMIT:
+                self._broker.dead.append(DeadLetter(self._state.queue.name, message.body, "delivery_limit"))
+            else:
+                self._state.ready.appendleft(message)
+
+    async def cancel(self) -> None:
+        """Stop consuming; what was not acknowledged goes back to the queue."""
+        self._task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._task
+        self._give_back(self._unacked)
+        self._unacked = []
+        if self in self._state.consumers:
+            self._state.consumers.remove(self)
+        if self._state.queue.exclusive and not self._state.consumers:
+            self._broker.queues.pop(self._state.queue.name, None)
+        self._state.wake.set()
+        if self._on_lost:
+            self._on_lost()
+
+
+class MemoryBus:
+    """A connection to a memory broker; see :class:`etude.bus.EventBus`."""
+
+    def __init__(self, broker: MemoryBroker | None = None) -> None:
+        self.broker = broker or MemoryBroker()
+        self._subscriptions: list[MemorySubscription] = []
+        self._closed = False
+
+    async def publish(self, envelopes: Sequence[Envelope]) -> list[Envelope]:
+        """Route every event; returns those that no queue wanted."""
+        if self._closed:
+            raise BusClosedError("the memory bus is closed; connect a new one to the broker")
+        return [
+            envelope
+            for envelope in envelopes
+            if not self.broker.route(exchange_of(envelope), routing_key(envelope), envelope.to_bytes())
+        ]
+
+    async def subscribe(
+        self, queue: Queue, handler: Handler, on_lost: Callable[[], None] | None = None
+    ) -> MemorySubscription:
+        """Consume a queue until cancelled."""
+        subscription = MemorySubscription(self.broker, self.broker.declare(queue), handler, on_lost)
+        self._subscriptions.append(subscription)
+        return subscription
+
+    async def close(self) -> None:
+        """Cancel all subscriptions of this connection."""
+        self._closed = True
+        for subscription in self._subscriptions:
+            await subscription.cancel()
+        self._subscriptions.clear()

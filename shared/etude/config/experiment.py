@@ -1,0 +1,139 @@
+"""The experiment configuration: every field, its default and its rule."""
+
+import re
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, model_validator
+from pydantic_core import PydanticCustomError
+
+from etude.config.searcher import GridConfig, SearcherConfig
+from etude.config.space import Const, Double, Int, Log, Space
+from etude.events import Length
+
+_CLASS = re.compile(r"^[A-Za-z_][\w.]*:[A-Za-z_][\w.]*$")
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Resources(_Section):
+    """What a trial needs, and how much the experiment may take."""
+
+    slots_per_trial: Annotated[float, Field(ge=0)] = 1
+    max_slots: Annotated[int, Field(ge=0)] | None = None
+    weight: Annotated[float, Field(gt=0)] = 1
+    priority: int | None = None
+    shm_size: JsonValue = None
+    resource_pool: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")] = "default"
+    devices: JsonValue = None
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.max_slots is not None and self.slots_per_trial > self.max_slots:
+            raise PydanticCustomError(
+                "slots",
+                "slots_per_trial {want} is above max_slots {most}: no trial could ever run",
+                {"want": self.slots_per_trial, "most": self.max_slots},
+            )
+        return self
+
+
+class Reproducibility(_Section):
+    """Seeds."""
+
+    experiment_seed: Annotated[int, Field(ge=0, lt=2**31)] | None = None
+
+
+class CheckpointStorage(BaseModel):
+    """Where checkpoints go, and how many are kept. Fields of a storage type pass through."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    type: Literal["shared_fs", "s3", "gcs", "azure", "hdfs", "directory"] | None = None
+    save_experiment_best: Annotated[int, Field(ge=0)] = 0
+    save_trial_best: Annotated[int, Field(ge=0)] = 1
+    save_trial_latest: Annotated[int, Field(ge=0)] = 1
+
+
+class Environment(BaseModel):
+    """Image and environment variables of a trial."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    environment_variables: list[str] | dict[str, list[str]] = []
+
+    def variables(self, kind: str) -> dict[str, str]:
+        """The variables for slots of ``kind`` (``cpu`` or ``cuda``)."""
+        listed = self.environment_variables
+        entries = listed if isinstance(listed, list) else listed.get(kind, [])
+        return dict(entry.split("=", 1) if "=" in entry else (entry, "") for entry in entries)
+
+
+def _command(value: Any) -> Any:
+    return " ".join(map(str, value)) if isinstance(value, list) else value
+
+
+class ExperimentConfig(_Section):
+    """A validated experiment configuration.
+
+    Made by :func:`etude.config.load` or :func:`etude.config.parse`, which report every mistake with its place.
+    """
+
+    name: str = ""
+    description: str = ""
+    labels: list[str] = []
+    entrypoint: Annotated[str, Field(min_length=1), BeforeValidator(_command)]
+    hyperparameters: Space = Space({})
+    searcher: SearcherConfig
+    resources: Resources = Resources()
+    scheduling_unit: Annotated[int, Field(ge=1)] = 100
+    records_per_epoch: Annotated[int, Field(ge=1)] | None = None
+    min_validation_period: Length | None = None
+    min_checkpoint_period: Length | None = None
+    perform_initial_validation: bool = False
+    checkpoint_policy: Literal["best", "all", "none"] = "best"
+    checkpoint_storage: CheckpointStorage = CheckpointStorage()
+    max_restarts: Annotated[int, Field(ge=0)] = 5
+    reproducibility: Reproducibility = Reproducibility()
+    environment: Environment = Environment()
+    data: JsonValue = None
+    bind_mounts: JsonValue = None
+    optimizations: JsonValue = None
+    profiling: JsonValue = None
+    log_policies: JsonValue = None
+    workspace: JsonValue = None
+    project: JsonValue = None
+    debug: JsonValue = None
+
+    not_acted_upon: ClassVar[tuple[str, ...]] = ("bind_mounts", "optimizations", "profiling", "log_policies", "debug")
+
+    @property
+    def runs_script(self) -> bool:
+        """True if the entrypoint is a command line, False if it names a Trial class."""
+        return not _CLASS.match(self.entrypoint)
+
+    @model_validator(mode="after")
+    def _grid_has_axes(self) -> Self:
+        if isinstance(self.searcher, GridConfig):
+            short = [
+                ".".join(path)
+                for path, parameter in self.hyperparameters.parameters()
+                if isinstance(parameter, Int | Double | Log) and parameter.count is None
+            ]
+            if short:
+                raise PydanticCustomError(
+                    "grid",
+                    "a grid needs a count for {names}: say into how many points each is divided",
+                    {"names": ", ".join(short)},
+                )
+        return self
+
+    @property
+    def varies(self) -> bool:
+        """True if some hyperparameter can take more than one value."""
+        return any(not isinstance(parameter, Const) for _, parameter in self.hyperparameters.parameters())
+
+    def to_json(self) -> dict[str, JsonValue]:
+        """The configuration as JSON values, as events and documents carry it."""
+        return self.model_dump(mode="json", exclude_none=True)

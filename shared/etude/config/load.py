@@ -1,0 +1,148 @@
+"""Loading a configuration: YAML to a validated ExperimentConfig, or every mistake with its path and line."""
+
+import difflib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
+
+from etude.config.errors import ConfigError, Problem
+from etude.config.experiment import Environment, ExperimentConfig, Reproducibility, Resources
+from etude.config.searcher import searcher_fields
+from etude.config.space import Categorical, Const, Double, Int, Log
+
+_FIELDS_OF = {"const": Const, "int": Int, "double": Double, "log": Log, "categorical": Categorical}
+Lines = Mapping[tuple[str | int, ...], int]
+
+
+def load(path: Path) -> ExperimentConfig:
+    """Read a configuration file.
+
+    Raises
+    ------
+    ConfigError
+        The file cannot be read, or has mistakes: all of them, each with path and line.
+    """
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError([Problem("file", f"cannot be read: {error}")], str(path)) from None
+    return loads(text, str(path))
+
+
+def loads(text: str, source: str = "configuration") -> ExperimentConfig:
+    """Read a configuration from YAML (1.2) text; see :func:`load`."""
+    yaml = YAML(typ="safe", pure=True)
+    try:
+        node = yaml.compose(text)  # the node tree, for its line numbers
+        raw = YAML(typ="safe", pure=True).load(text)
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        raise ConfigError([Problem("file", f"is not YAML: {error.problem}", mark and mark.line + 1)], source) from None
+    except (YAMLError, ValueError) as error:
+        raise ConfigError([Problem("file", f"is not YAML: {error}")], source) from None
+    lines: dict[tuple[str | int, ...], int] = {}
+    _collect_lines(node, (), lines)
+    return parse(raw, lines, source)
+
+
+def parse(raw: Any, lines: Lines | None = None, source: str = "configuration") -> ExperimentConfig:
+    """Validate a configuration given as JSON values; see :func:`load`."""
+    if not isinstance(raw, dict):
+        raise ConfigError([Problem("file", "expected a mapping with at least entrypoint and searcher")], source)
+    raw = _renamed(raw)
+    try:
+        return ExperimentConfig.model_validate(raw)
+    except ValidationError as error:
+        problems = [_problem(dict(item), raw, lines or {}) for item in error.errors(include_url=False)]
+        raise ConfigError(sorted(problems, key=lambda p: (p.line or 0, p.path)), source) from None
+
+
+def _renamed(raw: dict[str, Any]) -> dict[str, Any]:
+    if "batches_per_step" in raw and "scheduling_unit" not in raw:
+        raw = {("scheduling_unit" if key == "batches_per_step" else key): value for key, value in raw.items()}
+    return raw
+
+
+def _collect_lines(node: Node | None, path: tuple[str | int, ...], lines: dict[tuple[str | int, ...], int]) -> None:
+    if node is None:
+        return
+    lines.setdefault(path, node.start_mark.line + 1)
+    if isinstance(node, MappingNode):
+        for key, value in node.value:
+            lines[(*path, key.value)] = key.start_mark.line + 1
+            _collect_lines(value, (*path, key.value), lines)
+    elif isinstance(node, SequenceNode):
+        for index, value in enumerate(node.value):
+            _collect_lines(value, (*path, index), lines)
+
+
+def _problem(item: dict[str, Any], raw: Any, lines: Lines) -> Problem:
+    path, parent = _real_path(item["loc"], raw, keep_last=item["type"] == "missing")
+    message = _message(item, path, parent)
+    line = next((lines[path[:n]] for n in range(len(path), 0, -1) if path[:n] in lines), None)
+    return Problem(".".join(map(str, path)) or "configuration", message, line)
+
+
+def _real_path(
+    loc: Sequence[str | int], raw: Any, keep_last: bool
+) -> tuple[tuple[str | int, ...], Any]:
+    """Drop the union tags that pydantic puts into locations; also give the value that holds the last key."""
+    path: list[str | int] = []
+    node, parent = raw, raw
+    for index, key in enumerate(loc):
+        present = (isinstance(node, dict) and key in node) or (
+            isinstance(node, list) and isinstance(key, int) and key < len(node)
+        )
+        if present:
+            path.append(key)
+            parent, node = node, node[key]
+        elif keep_last and index == len(loc) - 1:
+            path.append(key)
+            parent = node
+    return tuple(path), parent
+
+
+def _message(item: dict[str, Any], path: tuple[str | int, ...], parent: Any) -> str:
+    kind = item["type"]
+    if kind == "extra_forbidden":
+        return _unknown_field(str(path[-1]), _known_fields(path[:-1], parent))
+    if kind == "missing":
+        return "is required"
+    if kind == "union_tag_not_found":
+        return "needs a name: single, random, grid or async_halving"
+    if kind == "union_tag_invalid":
+        return f"no searcher is called {item['ctx']['tag']!r}; expected one of {item['ctx']['expected_tags']}"
+    message = str(item["msg"])
+    if "ctx" not in item or "error" in item["ctx"] or kind.startswith(("int", "float", "bool", "string", "list")):
+        got = item.get("input")
+        if isinstance(got, str | int | float | bool) or got is None:
+            message = f"{message}; got {got!r}"
+    return message[:1].lower() + message[1:]
+
+
+def _unknown_field(name: str, known: set[str]) -> str:
+    nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    hint = f"did you mean {nearest[0]!r}?" if nearest else f"known here: {', '.join(sorted(known))}"
+    return f"unknown field; {hint}"
+
+
+def _known_fields(path: tuple[str | int, ...], parent: Any) -> set[str]:
+    match path:
+        case ():
+            return set(ExperimentConfig.model_fields)
+        case ("searcher",):
+            return searcher_fields(parent)
+        case ("resources",):
+            return set(Resources.model_fields)
+        case ("reproducibility",):
+            return set(Reproducibility.model_fields)
+        case ("environment",):
+            return set(Environment.model_fields)
+        case ("hyperparameters", *_) if isinstance(parent, dict):
+            return set(_FIELDS_OF[str(parent.get("type", "const"))].model_fields)
+    return set()

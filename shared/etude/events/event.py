@@ -1,0 +1,80 @@
+"""Event: the base of all that services tell each other. Data only."""
+
+from datetime import datetime
+from typing import Annotated, Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+TrialId = Annotated[int, Field(ge=1, description="Number of the trial within its experiment, from 1.")]
+LeaseNumber = Annotated[
+    int, Field(ge=0, description="Rises with each allocation of a trial; older numbers are ignored.")
+]
+Metrics = Annotated[dict[str, float], Field(description="Scalar metrics by name.")]
+Hyperparameters = dict[str, JsonValue]
+
+
+class Record(BaseModel):
+    """A frozen value inside an event. Unknown fields are ignored on reading, so that newer senders are understood."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", ser_json_inf_nan="strings", allow_inf_nan=True)
+
+
+class Event(Record):
+    """The ``data`` of one event. A subclass with a ``type`` is registered as the reader of that type."""
+
+    type: ClassVar[str]
+    addressed: ClassVar[bool] = False
+    """True for a command to one runner, whose id then is the last word of the routing key."""
+    telemetry: ClassVar[bool] = False
+    """True for what travels on the telemetry exchange, so that it never delays a decision."""
+
+    registry: ClassVar[dict[str, type["Event"]]] = {}
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        super().__pydantic_init_subclass__(**kwargs)
+        if "type" in cls.__dict__:
+            Event.registry[cls.type] = cls
+
+    @classmethod
+    def name(cls) -> tuple[str, str]:
+        """Entity and verb: ``("validation", "completed")`` for ``etude.validation.completed.v1``."""
+        _, entity, verb, _ = cls.type.split(".")
+        return entity, verb
+
+
+class FileEntry(Record):
+    """One file of a checkpoint."""
+
+    path: str
+    size: Annotated[int, Field(ge=0, description="Bytes.")]
+    sha256: str
+
+
+class CheckpointReference(Record):
+    """Where a checkpoint lies, and how much training it holds."""
+
+    uri: str
+    length: Annotated[int, Field(ge=0, description="Length reached, in the unit of the experiment.")]
+
+
+class ModelDefinition(Record):
+    """A content-addressed archive of the user's model directory."""
+
+    uri: str
+    sha256: str
+    size: Annotated[int, Field(ge=0, description="Bytes.")]
+
+
+class BestTrial(Record):
+    """The best validation of an experiment so far."""
+
+    trial_id: TrialId
+    metric: str
+    value: float
+    hyperparameters: Hyperparameters
+    length: int
+    checkpoint: str | None = None
+
+
+Timestamp = Annotated[datetime, Field(description="RFC 3339, UTC.")]

@@ -1,0 +1,143 @@
+"""Events about experiments: what people ask for, and what the searcher answers."""
+
+from typing import Annotated, ClassVar
+
+from pydantic import Field, JsonValue
+
+from etude.events.event import BestTrial, Event, ModelDefinition, Record
+
+Revision = Annotated[
+    int, Field(ge=0, description="Sequence number of the decision that made the state; the highest one holds.")
+]
+
+
+class ExperimentCreated(Event):
+    """A client asks for a new experiment."""
+
+    type: ClassVar[str] = "etude.experiment.created.v1"
+
+    config: dict[str, JsonValue]
+    model_definition: ModelDefinition
+    seed: Annotated[int, Field(ge=0, lt=2**31)]
+    owner: str = ""
+
+
+class ExperimentPauseRequested(Event):
+    """A person wants the experiment to free its slots, keeping all checkpoints."""
+
+    type: ClassVar[str] = "etude.experiment.pause-requested.v1"
+
+    requested_by: str = ""
+
+
+class ExperimentActivateRequested(Event):
+    """A person wants a paused experiment to go on."""
+
+    type: ClassVar[str] = "etude.experiment.activate-requested.v1"
+
+    requested_by: str = ""
+
+
+class ExperimentCancelRequested(Event):
+    """A person wants the experiment to end; running trials write a checkpoint first."""
+
+    type: ClassVar[str] = "etude.experiment.cancel-requested.v1"
+
+    requested_by: str = ""
+
+
+class ExperimentKillRequested(Event):
+    """A person wants the experiment to end at once, without checkpoints."""
+
+    type: ClassVar[str] = "etude.experiment.kill-requested.v1"
+
+    requested_by: str = ""
+
+
+class ExperimentChangeRequested(Event):
+    """A person wants other settings while the experiment runs; absent fields stay as they are."""
+
+    type: ClassVar[str] = "etude.experiment.change-requested.v1"
+
+    requested_by: str = ""
+    max_concurrent_trials: int | None = None
+    max_trials: int | None = None
+    priority: int | None = None
+    weight: float | None = None
+    labels: list[str] | None = None
+
+
+class ConfigProblem(Record):
+    """One mistake in a configuration."""
+
+    path: str
+    message: str
+    line: int | None = None
+
+
+class ExperimentRejected(Event):
+    """The configuration cannot be run; every mistake is listed."""
+
+    type: ClassVar[str] = "etude.experiment.rejected.v1"
+
+    errors: list[ConfigProblem]
+
+
+class ExperimentActivated(Event):
+    """The experiment runs (again). Carries all that the scheduler must know to place its trials."""
+
+    type: ClassVar[str] = "etude.experiment.activated.v1"
+
+    revision: Revision
+    config: dict[str, JsonValue]
+    model_definition: ModelDefinition
+
+
+class ExperimentPaused(Event):
+    """The experiment keeps its checkpoints and frees its slots."""
+
+    type: ClassVar[str] = "etude.experiment.paused.v1"
+
+    revision: Revision
+
+
+class ExperimentProgressed(Event):
+    """How far the search is."""
+
+    type: ClassVar[str] = "etude.experiment.progressed.v1"
+
+    revision: Revision
+    progress: Annotated[float, Field(ge=0, le=1)]
+    trials: Annotated[int, Field(ge=0, description="Trials requested so far.")]
+    best: BestTrial | None = None
+
+
+class ExperimentCompleted(Event):
+    """The search is over; here is its result."""
+
+    type: ClassVar[str] = "etude.experiment.completed.v1"
+
+    revision: Revision
+    trials: int
+    best: BestTrial
+
+
+class ExperimentFailed(Event):
+    """The search cannot go on."""
+
+    type: ClassVar[str] = "etude.experiment.failed.v1"
+
+    revision: Revision
+    reason: str
+    best: BestTrial | None = None
+
+
+class ExperimentCanceled(Event):
+    """The search was ended by a person."""
+
+    type: ClassVar[str] = "etude.experiment.canceled.v1"
+
+    revision: Revision
+    killed: bool = False
+    requested_by: str = ""
+    best: BestTrial | None = None

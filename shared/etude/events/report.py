@@ -1,0 +1,83 @@
+"""What a running trial reports."""
+
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from etude.events.event import (
+    CheckpointReference,
+    Event,
+    FileEntry,
+    LeaseNumber,
+    Metrics,
+    Record,
+    Timestamp,
+    TrialId,
+)
+from etude.events.length import Length
+
+
+class ValidationCompleted(Event):
+    """The trial was validated after ``length`` of training."""
+
+    type: ClassVar[str] = "etude.validation.completed.v1"
+
+    runner_id: str = ""
+    trial_id: TrialId
+    lease_number: LeaseNumber
+    length: Length
+    metrics: Metrics
+    checkpoint: CheckpointReference | None = None
+    seconds: Annotated[float, Field(ge=0, description="Training and validation time under this lease.")] = 0.0
+
+
+class CheckpointSaved(Event):
+    """A checkpoint is whole and visible."""
+
+    type: ClassVar[str] = "etude.checkpoint.saved.v1"
+
+    trial_id: TrialId
+    lease_number: LeaseNumber
+    uri: str
+    length: Length
+    files: list[FileEntry]
+
+
+class TrainingPoint(Record):
+    """Training metrics at one length."""
+
+    length: Length
+    metrics: Metrics
+    time: Timestamp
+
+
+class TrainingReported(Event):
+    """Training metrics, several points at a time."""
+
+    type: ClassVar[str] = "etude.training.reported.v1"
+    telemetry: ClassVar[bool] = True
+
+    trial_id: TrialId
+    lease_number: LeaseNumber
+    points: list[TrainingPoint]
+
+
+class LogLine(Record):
+    """One line of a trial's output."""
+
+    time: Timestamp
+    stream: str
+    text: str
+    rank: int = 0
+
+
+class LogWritten(Event):
+    """Lines that the trial wrote, in order; ``first`` is the number of the first one under this lease."""
+
+    type: ClassVar[str] = "etude.log.written.v1"
+    telemetry: ClassVar[bool] = True
+
+    trial_id: TrialId
+    lease_number: LeaseNumber
+    first: Annotated[int, Field(ge=0)]
+    lines: list[LogLine]

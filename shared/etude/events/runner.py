@@ -1,0 +1,70 @@
+"""Events about runners: who is there, with what, doing what."""
+
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from etude.events.event import Event, LeaseNumber, Record, TrialId
+from etude.events.length import Length
+
+
+class Slot(Record):
+    """One GPU, or one CPU share."""
+
+    id: str
+    kind: str = "cpu"
+    name: str = ""
+    memory: Annotated[int, Field(ge=0, description="Bytes; 0 where unknown.")] = 0
+
+
+class RunningTrial(Record):
+    """One allocation as the runner sees it."""
+
+    experiment_id: str
+    trial_id: TrialId
+    lease_number: LeaseNumber
+    train_until: Length
+
+
+class RunnerJoined(Event):
+    """A runner is there. A new ``session`` under a known id means that it lost all it ran before."""
+
+    type: ClassVar[str] = "etude.runner.joined.v1"
+
+    runner_id: str
+    session: str
+    slots: list[Slot]
+    labels: list[str] = []
+    host: str = ""
+
+
+class RunnerHeartbeat(Event):
+    """A runner is still there; carries all that it knows of itself, so that a lost event costs one heartbeat."""
+
+    type: ClassVar[str] = "etude.runner.heartbeat.v1"
+
+    runner_id: str
+    session: str
+    slots: list[Slot]
+    labels: list[str] = []
+    host: str = ""
+    draining: bool = False
+    running: list[RunningTrial] = []
+
+
+class RunnerDraining(Event):
+    """The runner takes no new trials and will leave."""
+
+    type: ClassVar[str] = "etude.runner.draining.v1"
+
+    runner_id: str
+    session: str
+
+
+class RunnerLeft(Event):
+    """The runner is gone, in order."""
+
+    type: ClassVar[str] = "etude.runner.left.v1"
+
+    runner_id: str
+    session: str

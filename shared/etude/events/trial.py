@@ -1,0 +1,81 @@
+"""Events about trials: what the searcher decides, and what the scheduler gives up on."""
+
+from enum import StrEnum
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from etude.events.event import Event, Hyperparameters, TrialId
+from etude.events.length import Length
+
+
+class CloseReason(StrEnum):
+    """Why a trial is over."""
+
+    FINISHED = "finished"
+    STOPPED = "stopped"
+    ERRORED = "errored"
+    INVALID_HYPERPARAMETERS = "invalid-hyperparameters"
+    CANCELED = "canceled"
+    KILLED = "killed"
+
+
+class ExitReason(StrEnum):
+    """Why the scheduler gave a trial up."""
+
+    RESTARTS_USED_UP = "restarts-used-up"
+    INVALID_HYPERPARAMETERS = "invalid-hyperparameters"
+    KILLED = "killed"
+
+
+class TrialRequested(Event):
+    """A trial is to exist and to be trained until ``train_until``. Sent again, it changes nothing but a shorter target."""
+
+    type: ClassVar[str] = "etude.trial.requested.v1"
+
+    trial_id: TrialId
+    hyperparameters: Hyperparameters
+    seed: Annotated[int, Field(ge=0, lt=2**31)]
+    slots: Annotated[float, Field(ge=0)]
+    train_until: Length
+    source_checkpoint: str | None = None
+
+
+class TrialContinued(Event):
+    """The trial is to be trained on, from its own latest checkpoint, until ``train_until`` (a total)."""
+
+    type: ClassVar[str] = "etude.trial.continued.v1"
+
+    trial_id: TrialId
+    train_until: Length
+
+
+class TrialPaused(Event):
+    """The trial rests at ``length``: keep its checkpoint, free its slots. A later, longer target wakes it."""
+
+    type: ClassVar[str] = "etude.trial.paused.v1"
+
+    trial_id: TrialId
+    length: Length
+
+
+class TrialClosed(Event):
+    """The trial is over for the search."""
+
+    type: ClassVar[str] = "etude.trial.closed.v1"
+
+    trial_id: TrialId
+    reason: CloseReason
+    detail: str = ""
+
+
+class TrialExited(Event):
+    """The scheduler gave the trial up for good."""
+
+    type: ClassVar[str] = "etude.trial.exited.v1"
+
+    trial_id: TrialId
+    reason: ExitReason
+    restarts: int = 0
+    detail: str = ""
+    log_tail: list[str] = []

@@ -1,0 +1,19 @@
+"""Document ports with two implementations: MongoDB (`mongo`) and SQLite (`sqlite`)."""
+
+from etude.store.errors import ConflictError, DuplicateKeyError
+from etude.store.port import Above, Document, DocumentStore, In, Where
+from etude.store.schema import COLLECTIONS, Collection
+from etude.store.sqlite import SqliteStore
+
+__all__ = [
+    "COLLECTIONS",
+    "Above",
+    "Collection",
+    "ConflictError",
+    "Document",
+    "DocumentStore",
+    "DuplicateKeyError",
+    "In",
+    "SqliteStore",
+    "Where",
+]

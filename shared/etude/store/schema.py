@@ -1,0 +1,48 @@
+"""The collections, their unique keys and their indexes."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Collection:
+    """A collection of documents. Every document has a string ``_id``.
+
+    Parameters
+    ----------
+    name : its name
+    unique : fields that are unique together, besides ``_id``
+    indexes : fields that are looked up or sorted by, each a tuple
+    """
+
+    name: str
+    unique: tuple[tuple[str, ...], ...] = ()
+    indexes: tuple[tuple[str, ...], ...] = ()
+
+
+EXPERIMENTS = Collection("experiments", indexes=(("state",),))
+SEARCH_LOG = Collection("search_log", unique=(("experiment_id", "seq"),))
+SEARCH_SNAPSHOTS = Collection("search_snapshots", unique=(("experiment_id", "seq", "part"),))
+TRIALS = Collection("trials", indexes=(("pool", "closed"), ("experiment_id", "trial_id")))
+EXPERIMENT_SHARES = Collection("experiment_shares", indexes=(("pool", "state"),))
+RUNNERS = Collection("runners", indexes=(("pool",),))
+VALIDATIONS = Collection("validations", indexes=(("experiment_id", "order"), ("experiment_id", "trial_id", "length")))
+TRAINING_POINTS = Collection("training_points", indexes=(("experiment_id", "trial_id", "length"),))
+LOGS = Collection("logs", indexes=(("experiment_id", "trial_id", "order"),))
+CHECKPOINTS = Collection("checkpoints", indexes=(("experiment_id", "trial_id", "length"),))
+EXPERIMENT_VIEWS = Collection("experiment_views", indexes=(("order",), ("state", "order")))
+TRIAL_VIEWS = Collection("trial_views", indexes=(("experiment_id", "trial_id"), ("experiment_id", "rank_value")))
+
+COLLECTIONS = (
+    EXPERIMENTS,
+    SEARCH_LOG,
+    SEARCH_SNAPSHOTS,
+    TRIALS,
+    EXPERIMENT_SHARES,
+    RUNNERS,
+    VALIDATIONS,
+    TRAINING_POINTS,
+    LOGS,
+    CHECKPOINTS,
+    EXPERIMENT_VIEWS,
+    TRIAL_VIEWS,
+)
