@@ -60,6 +60,15 @@ class MemoryBroker:
                 wanted = True
         return wanted
 
+    @property
+    def idle(self) -> bool:
+        """True when no consumer has anything left to do."""
+        return all(
+            not state.ready and not any(consumer.busy for consumer in state.consumers)
+            for state in self.queues.values()
+            if state.consumers
+        )
+
     def depth(self, name: str) -> int:
         """How many messages wait in a queue."""
         return len(self.queues[name].ready)
@@ -82,6 +91,11 @@ class MemorySubscription:
     @property
     def _active(self) -> bool:
         return not self._state.queue.single_active or self._state.consumers[0] is self
+
+    @property
+    def busy(self) -> bool:
+        """True while the handler has a batch."""
+        return bool(self._unacked)
 
     async def _run(self) -> None:
         while True:

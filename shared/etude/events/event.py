@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic_core import to_jsonable_python
 
 TrialId = Annotated[int, Field(ge=1, description="Number of the trial within its experiment, from 1.")]
 LeaseNumber = Annotated[
@@ -17,6 +18,10 @@ class Record(BaseModel):
     """A frozen value inside an event. Unknown fields are ignored on reading, so that newer senders are understood."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", ser_json_inf_nan="strings", allow_inf_nan=True)
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields as JSON values; numbers that JSON does not have become strings, and are read back from them."""
+        return to_jsonable_python(self, inf_nan_mode="strings")  # type: ignore[no-any-return]
 
 
 class Event(Record):

@@ -17,6 +17,13 @@ class Above:
 
 
 @dataclass(frozen=True)
+class Below:
+    """Less than a value."""
+
+    value: Any
+
+
+@dataclass(frozen=True)
 class In:
     """One of several values."""
 
@@ -24,7 +31,7 @@ class In:
 
 
 Where = Mapping[str, Any]
-"""Field to a value it must equal, or to :class:`Above` or :class:`In`."""
+"""Field to a value it must equal, or to :class:`Above`, :class:`Below` or :class:`In`."""
 
 
 class DocumentStore(Protocol):

@@ -22,15 +22,18 @@ class Collection:
 EXPERIMENTS = Collection("experiments", indexes=(("state",),))
 SEARCH_LOG = Collection("search_log", unique=(("experiment_id", "seq"),))
 SEARCH_SNAPSHOTS = Collection("search_snapshots", unique=(("experiment_id", "seq", "part"),))
-TRIALS = Collection("trials", indexes=(("pool", "closed"), ("experiment_id", "trial_id")))
+TRIALS = Collection("trials", indexes=(("pool", "open"), ("experiment_id", "trial_id")))
 EXPERIMENT_SHARES = Collection("experiment_shares", indexes=(("pool", "state"),))
 RUNNERS = Collection("runners", indexes=(("pool",),))
-VALIDATIONS = Collection("validations", indexes=(("experiment_id", "order"), ("experiment_id", "trial_id", "length")))
-TRAINING_POINTS = Collection("training_points", indexes=(("experiment_id", "trial_id", "length"),))
+VALIDATIONS = Collection(
+    "validations",
+    indexes=(("experiment_id", "order"), ("experiment_id", "improves", "order"), ("experiment_id", "trial_id", "order")),
+)
+TRAINING_POINTS = Collection("training_points", indexes=(("experiment_id", "trial_id", "order"),))
 LOGS = Collection("logs", indexes=(("experiment_id", "trial_id", "order"),))
-CHECKPOINTS = Collection("checkpoints", indexes=(("experiment_id", "trial_id", "length"),))
+CHECKPOINTS = Collection("checkpoints", indexes=(("experiment_id", "trial_id", "order"),))
 EXPERIMENT_VIEWS = Collection("experiment_views", indexes=(("order",), ("state", "order")))
-TRIAL_VIEWS = Collection("trial_views", indexes=(("experiment_id", "trial_id"), ("experiment_id", "rank_value")))
+TRIAL_VIEWS = Collection("trial_views", indexes=(("experiment_id", "trial_id"), ("experiment_id", "standing")))
 
 COLLECTIONS = (
     EXPERIMENTS,

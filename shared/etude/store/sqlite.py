@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from etude.store.errors import ConflictError, DuplicateKeyError
-from etude.store.port import Above, Document, In, Where
+from etude.store.port import Above, Below, Document, In, Where
 from etude.store.schema import COLLECTIONS, Collection
 
 T = TypeVar("T")
@@ -135,6 +135,9 @@ def _where(where: Where) -> tuple[str, list[Any]]:
         match wanted:
             case Above(value):
                 parts.append(f"{_field(name)} > ?")
+                values.append(value)
+            case Below(value):
+                parts.append(f"{_field(name)} < ?")
                 values.append(value)
             case In(options):
                 parts.append(f"{_field(name)} IN ({', '.join('?' * len(options))})")

@@ -1,0 +1,1 @@
+"""The metrics service: keeps what happened, and answers questions about it."""

@@ -1,0 +1,5 @@
+"""The query API: what happened, over HTTP. Reads only."""
+
+from etude_metrics.api.app import create_app
+
+__all__ = ["create_app"]

@@ -1,0 +1,123 @@
+"""What the query API answers with."""
+
+from typing import Any, Generic, TypeVar
+
+from pydantic import BaseModel, ConfigDict, JsonValue
+
+T = TypeVar("T")
+
+
+class Answer(BaseModel):
+    """Fields of a document that are for everyone; others stay inside."""
+
+    model_config = ConfigDict(extra="ignore")
+
+
+class Page(BaseModel, Generic[T]):
+    """Some items, and the cursor that asks for those after them (null at the end)."""
+
+    items: list[T]
+    next_cursor: str | None = None
+
+
+class Experiment(Answer):
+    """An experiment."""
+
+    experiment_id: str
+    name: str
+    state: str
+    progress: float
+    trials: int
+    metric: str | None
+    smaller_is_better: bool
+    best: dict[str, Any] | None
+    reason: str | None
+    errors: list[dict[str, Any]]
+    owner: str
+    created_at: str | None
+    ended_at: str | None
+
+
+class ExperimentInFull(Experiment):
+    """An experiment and what it was made from."""
+
+    config: dict[str, JsonValue] | None
+    seed: int | None
+    model_definition: dict[str, Any] | None
+    trial_states: dict[str, int]
+
+
+class Trial(Answer):
+    """A trial. ``length`` and ``best.length`` are in the unit of ``target``."""
+
+    experiment_id: str
+    trial_id: int
+    state: str
+    hyperparameters: dict[str, JsonValue]
+    target: dict[str, int] | None
+    length: int | None
+    metrics: dict[str, float | None] | None
+    best: dict[str, Any] | None
+    restarts: int
+    lease_number: int
+    runner_id: str | None
+    checkpoint: dict[str, Any] | None
+    detail: str | None
+    log_tail: list[str]
+    requested_at: str | None
+    ended_at: str | None
+
+
+class Validation(Answer):
+    """One validation of one trial."""
+
+    trial_id: int
+    lease_number: int
+    length: int
+    unit: str
+    metrics: dict[str, float | None]
+    checkpoint: str | None
+    seconds: float
+    time: str
+
+
+class Curve(Answer):
+    """The validations of one trial by length."""
+
+    trial_id: int
+    unit: str
+    lengths: list[int]
+    values: list[float | None]
+
+
+class Point(Answer):
+    """Training metrics at one length."""
+
+    lease_number: int
+    length: int
+    unit: str
+    metrics: dict[str, float | None]
+    time: str
+
+
+class Line(Answer):
+    """One line of a trial's output."""
+
+    lease_number: int
+    number: int
+    time: str
+    stream: str
+    text: str
+
+
+class Checkpoint(Answer):
+    """A checkpoint and its files."""
+
+    trial_id: int
+    lease_number: int
+    length: int
+    unit: str
+    uri: str
+    size: int
+    files: list[dict[str, Any]]
+    time: str

@@ -1,0 +1,124 @@
+"""Queries: the questions of the API, as questions to the store. A cursor is the sort key of the last item seen."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from etude.store import Above, Below, Document, DocumentStore, In
+from etude.store.schema import (
+    CHECKPOINTS,
+    EXPERIMENT_VIEWS,
+    LOGS,
+    TRAINING_POINTS,
+    TRIAL_VIEWS,
+    VALIDATIONS,
+    Collection,
+)
+
+Found = tuple[list[Document], str | None]
+"""Documents, and the cursor after them."""
+
+
+class Queries:
+    """Reads the views, page by page."""
+
+    def __init__(self, store: DocumentStore) -> None:
+        self._store = store
+
+    async def experiments(self, state: str | None, limit: int, cursor: str | None) -> Found:
+        """Experiments, the latest first."""
+        where: dict[str, Any] = {"state": state} if state else {}
+        if cursor:
+            where["order"] = Below(cursor)
+        found = await self._store.find(EXPERIMENT_VIEWS, where, ("-order",), limit + 1)
+        return _page([_experiment(view) for view in found], limit, "order")
+
+    async def experiment(self, experiment_id: str) -> Document | None:
+        """One experiment."""
+        found = await self._store.get(EXPERIMENT_VIEWS, [experiment_id])
+        return _experiment(found[0]) if found else None
+
+    async def trial_states(self, experiment_id: str) -> dict[str, int]:
+        """How many trials are in each state."""
+        states: dict[str, int] = {}
+        for trial in await self._store.find(TRIAL_VIEWS, {"experiment_id": experiment_id}):
+            states[trial["state"]] = states.get(trial["state"], 0) + 1
+        return states
+
+    async def trials(self, experiment_id: str, state: str | None, limit: int, cursor: str | None) -> Found:
+        """Trials by number."""
+        where: dict[str, Any] = {"experiment_id": experiment_id, "trial_id": Above(int(cursor or 0))}
+        if state:
+            where["state"] = state
+        return _page(await self._store.find(TRIAL_VIEWS, where, ("trial_id",), limit + 1), limit, "trial_id")
+
+    async def best_trials(self, experiment_id: str, limit: int) -> list[Document]:
+        """Trials by their best validation."""
+        found = await self._store.find(TRIAL_VIEWS, {"experiment_id": experiment_id}, ("standing", "trial_id"), limit)
+        return [trial for trial in found if trial["best"] is not None]
+
+    async def trial(self, experiment_id: str, trial_id: int) -> Document | None:
+        """One trial."""
+        found = await self._store.get(TRIAL_VIEWS, [f"{experiment_id}/{trial_id}"])
+        return found[0] if found else None
+
+    async def validations(
+        self, experiment_id: str, trial_id: int | None, improving: bool, limit: int, cursor: str | None
+    ) -> Found:
+        """Validations in the order in which they came; of one trial, or only those that were the best so far."""
+        where: dict[str, Any] = {"experiment_id": experiment_id, "order": Above(int(cursor or -1))}
+        if trial_id is not None:
+            where["trial_id"] = trial_id
+        if improving:
+            where["improves"] = True
+        return _page(await self._store.find(VALIDATIONS, where, ("order",), limit + 1), limit, "order")
+
+    async def curves(self, experiment_id: str, metric: str, limit: int, cursor: str | None) -> Found:
+        """The learning curves of some trials."""
+        trials, after = await self.trials(experiment_id, None, limit, cursor)
+        curves = {trial["trial_id"]: _no_curve(trial["trial_id"]) for trial in trials}
+        where = {"experiment_id": experiment_id, "trial_id": In(sorted(curves))}
+        for validation in await self._store.find(VALIDATIONS, where, ("trial_id", "length")):
+            curve = curves[validation["trial_id"]]
+            curve["unit"] = validation["unit"]
+            curve["lengths"].append(validation["length"])
+            curve["values"].append(validation["metrics"].get(metric))
+        return list(curves.values()), after
+
+    async def training(self, experiment_id: str, trial_id: int, limit: int, cursor: str | None) -> Found:
+        """Training metrics of one trial."""
+        return await self._unpacked(TRAINING_POINTS, "points", experiment_id, trial_id, limit, cursor)
+
+    async def logs(self, experiment_id: str, trial_id: int, limit: int, cursor: str | None) -> Found:
+        """Output of one trial."""
+        return await self._unpacked(LOGS, "lines", experiment_id, trial_id, limit, cursor)
+
+    async def checkpoints(self, experiment_id: str, trial_id: int, limit: int, cursor: str | None) -> Found:
+        """Checkpoints of one trial, in the order of lease and length."""
+        where = {"experiment_id": experiment_id, "trial_id": trial_id, "order": Above(cursor or "")}
+        return _page(await self._store.find(CHECKPOINTS, where, ("order",), limit + 1), limit, "order")
+
+    async def _unpacked(
+        self, collection: Collection, field: str, experiment_id: str, trial_id: int, limit: int, cursor: str | None
+    ) -> Found:
+        """Items that lie several to a document; a page may hold some more than asked for, never half a document."""
+        where = {"experiment_id": experiment_id, "trial_id": trial_id, "order": Above(cursor or "")}
+        items: list[Document] = []
+        documents = await self._store.find(collection, where, ("order",), limit + 1)
+        for index, document in enumerate(documents):
+            items += document[field]
+            if len(items) >= limit and index + 1 < len(documents):
+                return items, document["order"]
+        return items, None
+
+
+def _page(found: Sequence[Document], limit: int, key: str) -> Found:
+    page = list(found[:limit])
+    return page, str(page[-1][key]) if len(found) > limit else None
+
+
+def _experiment(view: Document) -> Document:
+    return {**view, "experiment_id": view["_id"]}
+
+
+def _no_curve(trial_id: int) -> Document:
+    return {"trial_id": trial_id, "unit": "batches", "lengths": [], "values": []}

@@ -1,0 +1,151 @@
+"""The metrics service's shell: load views, bring them up to date, store; returning acknowledges."""
+
+from collections.abc import Sequence
+
+from etude.events import CheckpointSaved, Envelope, LogWritten, TrainingReported, ValidationCompleted
+from etude.store import Document, DocumentStore
+from etude.store.schema import CHECKPOINTS, EXPERIMENT_VIEWS, LOGS, TRAINING_POINTS, TRIAL_VIEWS, VALIDATIONS
+from etude_metrics.views import (
+    better,
+    json_metrics,
+    new_experiment,
+    new_trial,
+    tell_experiment,
+    tell_trial,
+    validation_document,
+    validation_id,
+)
+
+
+class MetricsHandlers:
+    """Keeps what happened. Holds nothing in memory between two batches, so there is nothing to lose."""
+
+    def __init__(self, store: DocumentStore) -> None:
+        self._store = store
+
+    async def handle_events(self, batch: Sequence[Envelope]) -> None:
+        """Bring the views up to date with a batch of decisions and reports."""
+        told = [envelope for envelope in batch if envelope.experimentid]
+        experiments = await self._load_experiments(told)
+        trials = await self._load_trials(told)
+        validations = await self._load_validations(told)
+        new: list[Document] = []
+        checkpoints: list[Document] = []
+        for envelope in told:
+            experiment, event = experiments[envelope.experiment], envelope.data
+            tell_experiment(experiment, envelope)
+            if trial := trials.get((envelope.experiment, getattr(event, "trial_id", 0))):
+                tell_trial(trial, envelope, experiment)
+            match event:
+                case ValidationCompleted():
+                    known = validations.get(validation_id(envelope.experiment, event))
+                    if known is None:
+                        document = validation_document(envelope, experiment["validations"], experiment)
+                        experiment["validations"] += 1
+                        validations[document["_id"]] = document
+                        new.append(document)
+                    else:
+                        _catch_up(experiment, known)
+                case CheckpointSaved():
+                    checkpoints.append(_checkpoint_document(envelope.experiment, event, envelope.time.isoformat()))
+        await self._store.put(VALIDATIONS, new)
+        await self._store.put(CHECKPOINTS, checkpoints)
+        await self._store.put(TRIAL_VIEWS, list(trials.values()))
+        await self._store.put(EXPERIMENT_VIEWS, list(experiments.values()))
+
+    async def handle_telemetry(self, batch: Sequence[Envelope]) -> None:
+        """Keep training metrics and logs."""
+        points: list[Document] = []
+        logs: list[Document] = []
+        for envelope in batch:
+            match envelope.data:
+                case TrainingReported() as event if event.points:
+                    points.append(_points_document(envelope.experiment, event))
+                case LogWritten() as event:
+                    logs.append(_log_document(envelope.experiment, event))
+        await self._store.put(TRAINING_POINTS, points)
+        await self._store.put(LOGS, logs)
+
+    async def _load_experiments(self, batch: Sequence[Envelope]) -> dict[str, Document]:
+        ids = sorted({envelope.experiment for envelope in batch})
+        known = {document["_id"]: document for document in await self._store.get(EXPERIMENT_VIEWS, ids)}
+        return {experiment_id: known.get(experiment_id) or new_experiment(experiment_id) for experiment_id in ids}
+
+    async def _load_trials(self, batch: Sequence[Envelope]) -> dict[tuple[str, int], Document]:
+        keys = sorted({(e.experiment, e.data.trial_id) for e in batch if hasattr(e.data, "trial_id")})
+        ids = [f"{experiment_id}/{trial_id}" for experiment_id, trial_id in keys]
+        known = {document["_id"]: document for document in await self._store.get(TRIAL_VIEWS, ids)}
+        return {key: known.get(f"{key[0]}/{key[1]}") or new_trial(*key) for key in keys}
+
+    async def _load_validations(self, batch: Sequence[Envelope]) -> dict[str, Document]:
+        ids = sorted({validation_id(e.experiment, e.data) for e in batch if isinstance(e.data, ValidationCompleted)})
+        return {document["_id"]: document for document in await self._store.get(VALIDATIONS, ids)}
+
+
+def _catch_up(experiment: Document, validation: Document) -> None:
+    """A validation that was stored before the experiment's view was: a crash came between."""
+    experiment["validations"] = max(experiment["validations"], validation["order"] + 1)
+    value = validation["metrics"].get(experiment["metric"] or "")
+    if better(value, experiment["best_seen"], experiment["smaller_is_better"]):
+        experiment["best_seen"] = value
+
+
+def _checkpoint_document(experiment_id: str, event: CheckpointSaved, time: str) -> Document:
+    return {
+        "_id": event.uri,
+        "experiment_id": experiment_id,
+        "trial_id": event.trial_id,
+        "lease_number": event.lease_number,
+        "order": _order(event.lease_number, event.length.amount),
+        "length": event.length.amount,
+        "unit": event.length.unit.value,
+        "uri": event.uri,
+        "size": sum(file.size for file in event.files),
+        "files": [file.to_json() for file in event.files],
+        "time": time,
+    }
+
+
+def _points_document(experiment_id: str, event: TrainingReported) -> Document:
+    order = _order(event.lease_number, event.points[0].length.amount)
+    return {
+        "_id": f"{experiment_id}/{event.trial_id}/{order}",
+        "experiment_id": experiment_id,
+        "trial_id": event.trial_id,
+        "order": order,
+        "points": [
+            {
+                "lease_number": event.lease_number,
+                "length": point.length.amount,
+                "unit": point.length.unit.value,
+                "metrics": json_metrics(point.metrics),
+                "time": point.time.isoformat(),
+            }
+            for point in event.points
+        ],
+    }
+
+
+def _log_document(experiment_id: str, event: LogWritten) -> Document:
+    order = _order(event.lease_number, event.first)
+    return {
+        "_id": f"{experiment_id}/{event.trial_id}/{order}",
+        "experiment_id": experiment_id,
+        "trial_id": event.trial_id,
+        "order": order,
+        "lines": [
+            {
+                "lease_number": event.lease_number,
+                "number": event.first + index,
+                "time": line.time.isoformat(),
+                "stream": line.stream,
+                "text": line.text,
+            }
+            for index, line in enumerate(event.lines)
+        ],
+    }
+
+
+def _order(lease_number: int, number: int) -> str:
+    """Sorts by lease, then by number."""
+    return f"{lease_number:08d}/{number:014d}"

@@ -1,0 +1,244 @@
+"""Views: experiments and trials as they are queried, brought up to date event by event. Pure.
+
+Events may come twice and out of order: every change is one that can be made again, and of two states the later one holds.
+"""
+
+import math
+from typing import Any
+
+from etude.events import (
+    AllocationEnded,
+    AllocationStarted,
+    CheckpointSaved,
+    EndReason,
+    Envelope,
+    ExperimentActivated,
+    ExperimentCanceled,
+    ExperimentCompleted,
+    ExperimentCreated,
+    ExperimentFailed,
+    ExperimentPaused,
+    ExperimentProgressed,
+    ExperimentRejected,
+    TrialClosed,
+    TrialContinued,
+    TrialExited,
+    TrialPaused,
+    TrialRequested,
+    ValidationCompleted,
+)
+from etude.store import Document
+
+_STATES = {
+    ExperimentActivated: "active",
+    ExperimentPaused: "paused",
+    ExperimentCompleted: "completed",
+    ExperimentFailed: "failed",
+    ExperimentCanceled: "canceled",
+}
+_LAST_PLACE = 1e308  # sorts after every result; JSON has no infinity
+
+
+def new_experiment(experiment_id: str) -> Document:
+    """An experiment of which nothing is known yet."""
+    return {
+        "_id": experiment_id,
+        "order": "",
+        "name": "",
+        "state": "created",
+        "revision": -1,
+        "progress": 0.0,
+        "trials": 0,
+        "metric": None,
+        "smaller_is_better": True,
+        "best": None,
+        "validations": 0,
+        "best_seen": None,
+        "reason": None,
+        "errors": [],
+        "config": None,
+        "owner": "",
+        "seed": None,
+        "model_definition": None,
+        "created_at": None,
+        "ended_at": None,
+    }
+
+
+def new_trial(experiment_id: str, trial_id: int) -> Document:
+    """A trial of which nothing is known yet."""
+    return {
+        "_id": f"{experiment_id}/{trial_id}",
+        "experiment_id": experiment_id,
+        "trial_id": trial_id,
+        "state": "requested",
+        "hyperparameters": {},
+        "seed": None,
+        "target": None,
+        "paused_at": None,
+        "length": None,
+        "metrics": None,
+        "best": None,
+        "standing": _LAST_PLACE,
+        "restarts": 0,
+        "lease_number": 0,
+        "ended_lease": -1,
+        "runner_id": None,
+        "checkpoint": None,
+        "close_reason": None,
+        "detail": None,
+        "log_tail": [],
+        "requested_at": None,
+        "ended_at": None,
+    }
+
+
+def tell_experiment(view: Document, envelope: Envelope) -> None:
+    """Take over what an event says about an experiment."""
+    event, time = envelope.data, envelope.time.isoformat()
+    match event:
+        case ExperimentCreated():
+            _describe(view, event.config)
+            view["owner"], view["seed"] = event.owner, event.seed
+            view["model_definition"] = event.model_definition.to_json()
+            view["created_at"] = time
+            view["order"] = f"{time}/{view['_id']}"
+        case ExperimentRejected():
+            view["state"], view["revision"], view["ended_at"] = "rejected", 0, time
+            view["errors"] = [error.to_json() for error in event.errors]
+            view["reason"] = "; ".join(f"{error.path}: {error.message}" for error in event.errors)
+        case ExperimentProgressed():
+            view["progress"] = max(view["progress"], event.progress)
+            view["trials"] = max(view["trials"], event.trials)
+            _keep_best(view, event.best, event.revision)
+        case ExperimentActivated() | ExperimentPaused() if event.revision >= view["revision"]:
+            view["state"], view["revision"] = _STATES[type(event)], event.revision
+            if isinstance(event, ExperimentActivated) and view["config"] is None:
+                _describe(view, event.config)
+        case ExperimentCompleted() | ExperimentFailed() | ExperimentCanceled():
+            view["state"], view["revision"] = _STATES[type(event)], event.revision
+            view["ended_at"] = view["ended_at"] or time
+            _keep_best(view, event.best, event.revision)
+            if isinstance(event, ExperimentCompleted):
+                view["progress"], view["trials"] = 1.0, event.trials
+            if isinstance(event, ExperimentFailed):
+                view["reason"] = event.reason
+
+
+def tell_trial(view: Document, envelope: Envelope, experiment: Document) -> None:
+    """Take over what an event says about a trial."""
+    event, time = envelope.data, envelope.time.isoformat()
+    match event:
+        case TrialRequested():
+            view["hyperparameters"], view["seed"] = event.hyperparameters, event.seed
+            view["requested_at"] = view["requested_at"] or time
+            _aim(view, event.train_until.model_dump(mode="json"))
+        case TrialContinued():
+            _aim(view, event.train_until.model_dump(mode="json"))
+        case TrialPaused():
+            view["paused_at"] = max(view["paused_at"] or 0, event.length.amount)
+        case TrialClosed():
+            view["close_reason"] = event.reason.value
+            view["detail"] = event.detail or view["detail"]
+            view["ended_at"] = view["ended_at"] or time
+        case TrialExited():
+            view["restarts"] = max(view["restarts"], event.restarts)
+            view["detail"], view["log_tail"] = event.detail, event.log_tail
+        case AllocationStarted() if event.lease_number >= view["lease_number"]:
+            view["lease_number"], view["runner_id"] = event.lease_number, event.runner_id
+        case AllocationEnded() if event.lease_number > view["ended_lease"]:
+            view["ended_lease"] = event.lease_number
+            if event.reason is EndReason.FAILED:
+                view["restarts"] += 1
+                view["detail"], view["log_tail"] = event.detail, event.log_tail
+        case CheckpointSaved():
+            length = event.length.amount
+            if view["checkpoint"] is None or length >= view["checkpoint"]["length"]:
+                view["checkpoint"] = {"uri": event.uri, "length": length}
+        case ValidationCompleted():
+            _validated(view, event, experiment)
+    view["state"] = _state(view)
+
+
+def validation_document(envelope: Envelope, order: int, experiment: Document) -> Document:
+    """A validation as it is queried; brings the experiment's best-seen up to date."""
+    event = envelope.data
+    assert isinstance(event, ValidationCompleted)
+    value = event.metrics.get(experiment["metric"] or "")
+    improves = better(value, experiment["best_seen"], experiment["smaller_is_better"])
+    if improves:
+        experiment["best_seen"] = value
+    return {
+        "_id": validation_id(envelope.experiment, event),
+        "experiment_id": envelope.experiment,
+        "trial_id": event.trial_id,
+        "lease_number": event.lease_number,
+        "order": order,
+        "improves": improves,
+        "length": event.length.amount,
+        "unit": event.length.unit.value,
+        "metrics": json_metrics(event.metrics),
+        "checkpoint": event.checkpoint.uri if event.checkpoint else None,
+        "seconds": event.seconds,
+        "time": envelope.time.isoformat(),
+    }
+
+
+def validation_id(experiment_id: str, event: ValidationCompleted) -> str:
+    """One document for a trial and length: of two reports the first counts, as it does for the search."""
+    return f"{experiment_id}/{event.trial_id}/{event.length.amount}"
+
+
+def better(value: float | None, than: float | None, smaller_is_better: bool) -> bool:
+    """Is a value an improvement?"""
+    if value is None or not math.isfinite(value):
+        return False
+    return than is None or (value < than if smaller_is_better else value > than)
+
+
+def json_metrics(metrics: dict[str, float]) -> dict[str, float | None]:
+    """Metrics with None for what is not a number."""
+    return {name: value if math.isfinite(value) else None for name, value in metrics.items()}
+
+
+def _describe(view: Document, config: dict[str, Any]) -> None:
+    searcher = config.get("searcher")
+    searcher = searcher if isinstance(searcher, dict) else {}
+    view["config"] = config
+    view["name"] = str(config.get("name") or "")
+    view["metric"] = searcher.get("metric")
+    view["smaller_is_better"] = bool(searcher.get("smaller_is_better", True))
+
+
+def _keep_best(view: Document, best: Any, revision: int) -> None:
+    if best is not None and revision >= view.get("best_revision", -1):
+        view["best"], view["best_revision"] = best.to_json(), revision
+
+
+def _aim(view: Document, target: dict[str, int]) -> None:
+    [(unit, amount)] = target.items()
+    if view["target"] is None or amount >= next(iter(view["target"].values())):
+        view["target"] = {unit: amount}
+
+
+def _validated(view: Document, event: ValidationCompleted, experiment: Document) -> None:
+    length = event.length.amount
+    value = event.metrics.get(experiment["metric"] or "")
+    smaller = experiment["smaller_is_better"]
+    if view["length"] is None or length >= view["length"]:
+        view["length"], view["metrics"] = length, json_metrics(event.metrics)
+    if better(value, view["best"]["value"] if view["best"] else None, smaller):
+        assert value is not None
+        view["best"] = {"value": value, "length": length, "checkpoint": event.checkpoint.uri if event.checkpoint else None}
+        view["standing"] = value if smaller else -value
+
+
+def _state(view: Document) -> str:
+    if view["close_reason"] is not None:
+        return str(view["close_reason"])
+    if view["lease_number"] > view["ended_lease"]:
+        return "running"
+    target = next(iter(view["target"].values())) if view["target"] else 0
+    if view["paused_at"] is not None and view["paused_at"] >= target:
+        return "paused"
+    return "waiting"

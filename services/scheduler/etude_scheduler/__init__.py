@@ -1,0 +1,1 @@
+"""The scheduler: gives trials slots on runners, and takes them back."""

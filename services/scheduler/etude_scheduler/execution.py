@@ -1,0 +1,147 @@
+"""Execution: how far one trial is, where it runs, and what it should do next. Pure."""
+
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Self
+
+from etude.events import CloseReason, Hyperparameters, Length, TrialRequested, Unit
+
+Key = tuple[str, int]
+"""Experiment and number of a trial."""
+
+
+class Want(StrEnum):
+    """What a trial should do next."""
+
+    TRAIN = "train"
+    DECISION = "decision"
+    """It reached its target: the searcher has the word. It keeps slots that it holds, and gets none that it does not."""
+    REST = "rest"
+    OVER = "over"
+
+
+@dataclass
+class Allocation:
+    """A trial's right to slots on a runner."""
+
+    runner_id: str
+    session: str
+    slots: list[str]
+    train_until: int
+    granted_at: str
+    started: bool = False
+
+
+@dataclass
+class Execution:
+    """One trial as the scheduler knows it; a document of the ``trials`` collection.
+
+    What is said about a trial may come in any order and more than once, so every field only grows: the target, the length it was
+    paused at, the lease number; and closed stays closed.
+
+    Attributes
+    ----------
+    target, paused_at, validated : lengths in ``unit``, totals; a pause counts if it is at the target
+    requested : False for a stub of which nothing but a later event was heard
+    checkpoint : the latest one, ``{"uri", "length"}``
+    last_validation : data of the validation.completed event, to say it again if no decision comes
+    exited : data of the trial.exited event, to say it again
+    """
+
+    experiment_id: str
+    trial_id: int
+    pool: str
+    requested: bool = False
+    requested_at: str = ""
+    hyperparameters: Hyperparameters = field(default_factory=dict)
+    seed: int = 0
+    slots: float = 1
+    unit: str = Unit.BATCHES.value
+    target: int = 0
+    paused_at: int = -1
+    validated: int = -1
+    lease_number: int = 0
+    restarts: int = 0
+    closed: str | None = None
+    allocation: Allocation | None = None
+    checkpoint: dict[str, Any] | None = None
+    last_validation: dict[str, Any] | None = None
+    exited: dict[str, Any] | None = None
+    version: int = 0
+
+    @property
+    def key(self) -> Key:
+        """Experiment and number."""
+        return self.experiment_id, self.trial_id
+
+    @property
+    def over(self) -> bool:
+        """True if it will never train again."""
+        return self.closed is not None or self.exited is not None
+
+    @property
+    def open(self) -> bool:
+        """True while the scheduler must keep an eye on it."""
+        return self.closed is None or self.allocation is not None
+
+    @property
+    def train_until(self) -> Length:
+        """The target as a length."""
+        return Length(unit=Unit(self.unit), amount=self.target)
+
+    @property
+    def slots_needed(self) -> int:
+        """Whole slots; a share of one takes all of it."""
+        return -int(-self.slots // 1)
+
+    def want(self) -> Want:
+        """What the trial should do, were its experiment active."""
+        if self.over:
+            return Want.OVER
+        if not self.requested or self.paused_at >= self.target:
+            return Want.REST
+        return Want.DECISION if self.validated >= self.target else Want.TRAIN
+
+    def request(self, event: TrialRequested, now: datetime) -> None:
+        """The searcher wants this trial."""
+        if not self.requested:
+            self.requested = True
+            self.requested_at = now.isoformat()
+            self.hyperparameters = event.hyperparameters
+            self.seed = event.seed
+            self.slots = event.slots
+            if event.source_checkpoint and self.checkpoint is None:
+                self.checkpoint = {"uri": event.source_checkpoint, "length": 0}
+        self.aim(event.train_until)
+
+    def aim(self, target: Length) -> None:
+        """Train until there, if that is further than before."""
+        self.unit = target.unit.value
+        self.target = max(self.target, target.amount)
+
+    def close(self, reason: CloseReason) -> None:
+        """Nothing more is wanted of it."""
+        self.closed = self.closed or reason.value
+
+    def saved(self, uri: str, length: int) -> None:
+        """A checkpoint is there."""
+        if self.checkpoint is None or length >= self.checkpoint["length"]:
+            self.checkpoint = {"uri": uri, "length": length}
+
+    def to_document(self) -> dict[str, Any]:
+        """As it is stored."""
+        return {"_id": f"{self.experiment_id}/{self.trial_id}", **asdict(self), "open": self.open}
+
+    @classmethod
+    def from_document(cls, document: dict[str, Any]) -> Self:
+        """As it was stored."""
+        fields = {name: value for name, value in document.items() if name not in ("_id", "open")}
+        if fields["allocation"] is not None:
+            fields["allocation"] = Allocation(**fields["allocation"])
+        return cls(**fields)
+
+
+def document_id(key: Key) -> str:
+    """The ``_id`` of a trial's document."""
+    return f"{key[0]}/{key[1]}"

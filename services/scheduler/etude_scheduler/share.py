@@ -1,0 +1,60 @@
+"""Share: what the scheduler must know of an experiment to place its trials. Pure."""
+
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+from etude.events import ModelDefinition
+
+
+@dataclass
+class Share:
+    """One experiment's claim on a pool; a document of ``experiment_shares``.
+
+    Attributes
+    ----------
+    state : ``active``, ``paused`` or ``ended``, as of ``revision``: of two events the one with the higher revision holds
+    """
+
+    experiment_id: str
+    pool: str
+    state: str = "active"
+    revision: int = -1
+    killed: bool = False
+    config: dict[str, Any] | None = None
+    model_definition: dict[str, Any] | None = None
+
+    @property
+    def active(self) -> bool:
+        """May its trials run?"""
+        return self.state == "active" and self.config is not None
+
+    @property
+    def max_restarts(self) -> int:
+        """Restarts that each trial has."""
+        return int((self.config or {}).get("max_restarts", 5))
+
+    @property
+    def max_slots(self) -> int | None:
+        """The most slots that its trials may hold together."""
+        resources = (self.config or {}).get("resources") or {}
+        limit = resources.get("max_slots")
+        return None if limit is None else int(limit)
+
+    @property
+    def definition(self) -> ModelDefinition:
+        """The model definition."""
+        return ModelDefinition.model_validate(self.model_definition)
+
+    def become(self, state: str, revision: int) -> None:
+        """Take a state over, unless a later one is known."""
+        if revision >= self.revision:
+            self.state, self.revision = state, revision
+
+    def to_document(self) -> dict[str, Any]:
+        """As it is stored."""
+        return {"_id": self.experiment_id, **asdict(self)}
+
+    @classmethod
+    def from_document(cls, document: dict[str, Any]) -> Self:
+        """As it was stored."""
+        return cls(**{name: value for name, value in document.items() if name != "_id"})

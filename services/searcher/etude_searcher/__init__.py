@@ -1,0 +1,1 @@
+"""The searcher: decides which trials run, how long, and with which hyperparameters."""

@@ -1,0 +1,252 @@
+"""SearchEngine: a search method and a sampler at work on one experiment. Pure: what comes out depends on what went in."""
+
+import hashlib
+import json
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any, Self
+
+import numpy as np
+
+from etude.config import ExperimentConfig
+from etude.events import (
+    BestTrial,
+    CloseReason,
+    Event,
+    ExitReason,
+    Hyperparameters,
+    Length,
+    TrialClosed,
+    TrialContinued,
+    TrialPaused,
+    TrialRequested,
+)
+from etude_searcher.methods import Close, Continue, Create, Operation, Pause, SearchMethod
+from etude_searcher.plugins import METHODS, SAMPLERS, plugin
+from etude_searcher.samplers import Sampler
+from etude_searcher.trial import Trial
+
+_REDRAWS = 100
+_SEED_STREAM = 0x5EED
+_CLOSED_AS = {
+    ExitReason.RESTARTS_USED_UP: CloseReason.ERRORED,
+    ExitReason.INVALID_HYPERPARAMETERS: CloseReason.INVALID_HYPERPARAMETERS,
+    ExitReason.KILLED: CloseReason.KILLED,
+}
+
+
+class SearchEngine:
+    """Turns results into decisions about trials.
+
+    Randomness is a function of the seed, the number of the trial and the attempt, so that a draw does not depend on the draws before it.
+
+    Parameters
+    ----------
+    config : a validated configuration
+    seed : the experiment's seed
+
+    Raises
+    ------
+    UnknownPluginError
+        The configuration names a search method or sampler that is not installed.
+    ValueError
+        Method and sampler do not go together.
+    """
+
+    def __init__(self, config: ExperimentConfig, seed: int) -> None:
+        self.config = config
+        self.seed = seed
+        self.trials: dict[int, Trial] = {}
+        self.best: BestTrial | None = None
+        self.failure: str | None = None
+        self._unit = config.searcher.max_length.unit
+        self._sampler: Sampler = plugin(SAMPLERS, config.searcher.sampler_name)(config.hyperparameters)
+        self._method: SearchMethod = plugin(METHODS, config.searcher.name)(
+            config.searcher, self._new_trial, self._sampler.points
+        )
+        self._last_trial = 0
+        self._drawn: set[str] = set()
+        self._recorded: Mapping[int, Hyperparameters] = {}
+        self._open = 0
+        self._validated = False
+
+    # What happens
+
+    def start(self) -> list[Event]:
+        """The first trials."""
+        return self._carry_out(self._method.start())
+
+    def validation_completed(
+        self, trial_id: int, length: int, metrics: Mapping[str, float], checkpoint: str | None = None
+    ) -> list[Event]:
+        """Decide on a validation at a trial's target: exactly one of continued, paused or closed for it, and perhaps more.
+
+        A metric that is missing or not a number closes the trial as errored; if none was ever reported, and this is the first
+        validation, the search fails, as every other trial would.
+        """
+        trial = self.trials[trial_id]
+        assert trial.open and trial.training and trial.target == length, f"no result of trial {trial_id} is due at {length}"
+        trial.training = False
+        searcher = self.config.searcher
+        value = metrics.get(searcher.metric)
+        if value is None or not math.isfinite(value):
+            return self._unusable(trial, metrics, value)
+        self._validated = True
+        if self.best is None or (value < self.best.value if searcher.smaller_is_better else value > self.best.value):
+            self.best = BestTrial(
+                trial_id=trial_id,
+                metric=searcher.metric,
+                value=value,
+                hyperparameters=trial.hyperparameters,
+                length=length,
+                checkpoint=checkpoint,
+            )
+        cost = value if searcher.smaller_is_better else -value
+        return self._carry_out(self._method.validation_completed(trial_id, length, cost), length)
+
+    def trial_exited(self, trial_id: int, reason: ExitReason, detail: str = "") -> list[Event]:
+        """Decide how to go on without a trial, which is closed."""
+        self._end(self.trials[trial_id])
+        closed = TrialClosed(trial_id=trial_id, reason=_CLOSED_AS[reason], detail=detail)
+        return [closed, *self._carry_out(self._method.trial_exited(trial_id, reason))]
+
+    # What can be asked
+
+    @property
+    def finished(self) -> bool:
+        """True once every trial is over, or the search has failed."""
+        return self.failure is not None or (bool(self.trials) and self._open == 0)
+
+    def progress(self) -> float:
+        """From 0 to 1."""
+        return min(max(self._method.progress(), 0.0), 1.0)
+
+    def expects(self, trial_id: int, length: int) -> bool:
+        """Is a result of this trial at this length awaited?"""
+        trial = self.trials.get(trial_id)
+        return trial is not None and trial.open and trial.training and trial.target == length
+
+    def outstanding(self) -> list[Event]:
+        """Requests for all that is awaited, as they would be made now."""
+        return [self._request(trial) for trial in self.trials.values() if trial.open and trial.training]
+
+    def close_all(self, reason: CloseReason) -> list[Event]:
+        """Close every open trial."""
+        events: list[Event] = []
+        for trial in self.trials.values():
+            if trial.open:
+                self._end(trial)
+                events.append(TrialClosed(trial_id=trial.trial_id, reason=reason))
+        return events
+
+    # Snapshots and replay
+
+    def recall(self, events: Iterable[Event]) -> None:
+        """Use the draws that these recorded events hold, instead of drawing."""
+        self._recorded = {e.trial_id: e.hyperparameters for e in events if isinstance(e, TrialRequested)}
+
+    def snapshot(self) -> dict[str, Any]:
+        """The state as JSON values."""
+        return {
+            "method": self._method.snapshot(),
+            "trials": [trial.snapshot() for trial in self.trials.values()],
+            "best": self.best.model_dump() if self.best else None,
+            "failure": self.failure,
+            "validated": self._validated,
+            "last_trial": self._last_trial,
+        }
+
+    @classmethod
+    def restore(cls, config: ExperimentConfig, seed: int, snapshot: Mapping[str, Any]) -> Self:
+        """The engine that made the snapshot."""
+        engine = cls(config, seed)
+        engine._method.restore(snapshot["method"])
+        engine.trials = {state["trial_id"]: Trial(**state) for state in snapshot["trials"]}
+        engine.best = BestTrial.model_validate(snapshot["best"]) if snapshot["best"] else None
+        engine.failure = snapshot["failure"]
+        engine._validated = snapshot["validated"]
+        engine._last_trial = snapshot["last_trial"]
+        engine._drawn = {_digest(trial.hyperparameters) for trial in engine.trials.values()}
+        engine._open = sum(trial.open for trial in engine.trials.values())
+        return engine
+
+    # How it is done
+
+    def _new_trial(self) -> int:
+        self._last_trial += 1
+        return self._last_trial
+
+    def _unusable(self, trial: Trial, metrics: Mapping[str, float], value: float | None) -> list[Event]:
+        metric = self.config.searcher.metric
+        if value is None and not self._validated:
+            reported = ", ".join(sorted(metrics)) or "none"
+            self.failure = (
+                f"searcher.metric is {metric!r}, but the first validation (trial {trial.trial_id}) reported other metrics: "
+                f"{reported}; set searcher.metric to one of them"
+            )
+            return self.close_all(CloseReason.CANCELED)
+        detail = (
+            f"the validation at {trial.target} {self._unit} has no metric {metric!r}"
+            if value is None
+            else f"{metric} is {value} at {trial.target} {self._unit}"
+        )
+        self._end(trial)
+        closed = TrialClosed(trial_id=trial.trial_id, reason=CloseReason.ERRORED, detail=detail)
+        return [closed, *self._carry_out(self._method.trial_exited(trial.trial_id, ExitReason.RESTARTS_USED_UP))]
+
+    def _end(self, trial: Trial) -> None:
+        trial.open = trial.training = False
+        self._open -= 1
+
+    def _carry_out(self, operations: Iterable[Operation], length: int = 0) -> list[Event]:
+        return [self._event(operation, length) for operation in operations]
+
+    def _event(self, operation: Operation, length: int) -> Event:
+        match operation:
+            case Create(trial_id, target):
+                trial = Trial(trial_id, self._draw(trial_id), self._trial_seed(trial_id), target)
+                self.trials[trial_id] = trial
+                self._open += 1
+                return self._request(trial)
+            case Continue(trial_id, target):
+                trial = self.trials[trial_id]
+                trial.target, trial.training = target, True
+                return TrialContinued(trial_id=trial_id, train_until=self._length(target))
+            case Pause(trial_id):
+                return TrialPaused(trial_id=trial_id, length=self._length(length))
+            case Close(trial_id, reason):
+                self._end(self.trials[trial_id])
+                return TrialClosed(trial_id=trial_id, reason=reason)
+
+    def _request(self, trial: Trial) -> TrialRequested:
+        return TrialRequested(
+            trial_id=trial.trial_id,
+            hyperparameters=trial.hyperparameters,
+            seed=trial.seed,
+            slots=self.config.resources.slots_per_trial,
+            train_until=self._length(trial.target),
+            source_checkpoint=self.config.searcher.source_checkpoint_uuid,
+        )
+
+    def _length(self, amount: int) -> Length:
+        return Length(unit=self._unit, amount=amount)
+
+    def _trial_seed(self, trial_id: int) -> int:
+        return int(np.random.default_rng((self.seed, trial_id, _SEED_STREAM)).integers(2**31))
+
+    def _draw(self, trial_id: int) -> Hyperparameters:
+        """Draw until the result is new; a space may hold fewer points than trials, so not forever."""
+        if trial_id in self._recorded:
+            values = self._recorded[trial_id]
+        else:
+            for attempt in range(_REDRAWS if self.config.varies else 1):
+                values = self._sampler.draw(trial_id, np.random.default_rng((self.seed, trial_id, attempt)))
+                if _digest(values) not in self._drawn:
+                    break
+        self._drawn.add(_digest(values))
+        return values
+
+
+def _digest(hyperparameters: Hyperparameters) -> str:
+    canonical = json.dumps(hyperparameters, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()

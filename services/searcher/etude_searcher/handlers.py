@@ -1,0 +1,251 @@
+"""The searcher's shell: load, decide, commit, publish; returning acknowledges."""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import structlog
+
+from etude.bus import EventBus
+from etude.events import Envelope, EventError, ExperimentCreated, derived_id
+from etude.service.clock import Clock
+from etude.store import Above, Document, DocumentStore, DuplicateKeyError, In
+from etude.store.schema import EXPERIMENTS, SEARCH_LOG, SEARCH_SNAPSHOTS
+from etude_searcher.journal import (
+    SNAPSHOT_EVERY,
+    decision_document,
+    decision_id,
+    experiment_document,
+    latest_snapshot,
+    recorded_decision,
+    snapshot_documents,
+)
+from etude_searcher.search import Decision, Search, State
+
+log = structlog.get_logger("etude.searcher")
+
+_ENDED_KEPT = 64
+_REMEMBER_ENDS = timedelta(days=1)
+
+
+@dataclass
+class _Work:
+    """What a batch leads to."""
+
+    searches: dict[str, Search] = field(default_factory=dict)
+    created_at: dict[str, str] = field(default_factory=dict)
+    log: dict[str, Document] = field(default_factory=dict)
+    snapshots: list[Document] = field(default_factory=list)
+    outgoing: list[Envelope] = field(default_factory=list)
+
+
+class SearchHandlers:
+    """Decides for the experiments of one partition, whose states it holds in memory.
+
+    Parameters
+    ----------
+    store, bus : where decisions are kept, and told
+    clock : what time it is
+    """
+
+    def __init__(self, store: DocumentStore, bus: EventBus, clock: Clock) -> None:
+        self._store = store
+        self._bus = bus
+        self._clock = clock
+        self._active: dict[str, Search] = {}
+        self._ended: OrderedDict[str, Search] = OrderedDict()
+        self._created_at: dict[str, str] = {}
+
+    def forget(self) -> None:
+        """Drop all state: somebody else may have decided since. It is loaded again when needed."""
+        self._active.clear()
+        self._ended.clear()
+
+    async def handle(self, batch: Sequence[Envelope]) -> None:
+        """Decide on a batch, in order; commit once, publish together.
+
+        Raises
+        ------
+        EventError
+            An event names an experiment or a trial that does not exist.
+        DuplicateKeyError
+            Somebody else decides on the same experiments, and won twice.
+        """
+        try:
+            work = await self._decide_and_commit(batch)
+        except DuplicateKeyError:
+            log.warning("another searcher decided first; loading again")
+            work = await self._decide_and_commit(batch)
+        await self._publish(work.outgoing)
+
+    async def repair(self) -> None:
+        """Tell again what should be, for all experiments that go on or have ended lately."""
+        going_on = In([State.ACTIVE.value, State.PAUSED.value])
+        documents = await self._store.find(EXPERIMENTS, {"state": going_on})
+        since = (self._clock() - _REMEMBER_ENDS).isoformat()
+        documents += [
+            document
+            for document in await self._store.find(EXPERIMENTS, {"changed_at": Above(since)})
+            if State(document["state"]).ended
+        ]
+        for document in documents:
+            search = await self._load(document["_id"])
+            if search is not None:
+                await self._publish(self._reminders(document["_id"], search))
+
+    async def retell(self, experiment_id: str) -> None:
+        """Tell everything again: each decision, and the report that it answered."""
+        search = await self._load(experiment_id)
+        documents = await self._store.find(SEARCH_LOG, {"experiment_id": experiment_id}, order_by=("seq",))
+        for document in documents:
+            decision, now = recorded_decision(document), self._clock()
+            pool = search.pool if search else "default"
+            told = _envelopes(experiment_id, decision, document["cause"]["id"], pool, now)
+            if decision.seq > 0:
+                cause = Envelope.wrap(
+                    decision.cause,
+                    id=document["cause"]["id"],
+                    source="searcher",
+                    time=datetime.fromisoformat(document["at"]),
+                    experiment_id=experiment_id,
+                    pool=pool,
+                )
+                told.insert(0, cause)
+            await self._publish(told)
+
+    # How it is done
+
+    async def _decide_and_commit(self, batch: Sequence[Envelope]) -> _Work:
+        work = _Work()
+        try:
+            for envelope in batch:
+                await self._decide(envelope, work)
+            await self._commit(work)
+        except BaseException:
+            for experiment_id in work.searches:  # memory ran ahead of what is stored
+                self._active.pop(experiment_id, None)
+                self._ended.pop(experiment_id, None)
+            raise
+        return work
+
+    async def _decide(self, envelope: Envelope, work: _Work) -> None:
+        experiment_id, event = envelope.experiment, envelope.data
+        search = self._active.get(experiment_id) or self._ended.get(experiment_id)
+        if search is None:
+            search = await self._load(experiment_id)
+        if search is None:
+            if not isinstance(event, ExperimentCreated):
+                raise EventError(f"no experiment {experiment_id} is known; publish experiment.created first")
+            search = Search(event)
+            self._keep(experiment_id, search)
+            work.searches[experiment_id] = search
+            work.created_at[experiment_id] = envelope.time.isoformat()
+            self._record(envelope, search, search.begin(), work)
+            return
+        self._keep(experiment_id, search)
+        before = search.decided(event)
+        if before is not None:
+            work.outgoing += await self._said_before(experiment_id, before, search, work)
+            return
+        work.searches[experiment_id] = search
+        decision = search.decide(event)
+        if decision is not None:
+            self._record(envelope, search, decision, work)
+
+    def _record(self, envelope: Envelope, search: Search, decision: Decision, work: _Work) -> None:
+        experiment_id, now = envelope.experiment, self._clock()
+        document = decision_document(experiment_id, decision, envelope.id, now)
+        work.log[document["_id"]] = document
+        if search.seq % SNAPSHOT_EVERY == 0:
+            work.snapshots += snapshot_documents(experiment_id, search)
+        work.outgoing += _envelopes(experiment_id, decision, envelope.id, search.pool, now)
+
+    async def _commit(self, work: _Work) -> None:
+        if not work.log:
+            return
+        await self._store.insert(SEARCH_LOG, list(work.log.values()))
+        changed = {document["experiment_id"] for document in work.log.values()}
+        documents = []
+        for experiment_id in sorted(changed):
+            search = work.searches[experiment_id]
+            created_at = work.created_at.get(experiment_id) or await self._creation_time(experiment_id)
+            documents.append(experiment_document(experiment_id, search, created_at, self._clock()))
+            self._keep(experiment_id, search)
+            if search.state.ended:
+                log.info("experiment ended", experiment_id=experiment_id, state=search.state.value)
+        await self._store.put(EXPERIMENTS, documents)
+        await self._store.put(SEARCH_SNAPSHOTS, work.snapshots)
+
+    async def _creation_time(self, experiment_id: str) -> str:
+        if experiment_id not in self._created_at:
+            [first] = await self._store.get(SEARCH_LOG, [decision_id(experiment_id, 0)])
+            self._created_at[experiment_id] = first["at"]
+        return self._created_at[experiment_id]
+
+    def _keep(self, experiment_id: str, search: Search) -> None:
+        if not search.state.ended:
+            self._active[experiment_id] = search
+            return
+        self._active.pop(experiment_id, None)
+        self._ended[experiment_id] = search
+        self._ended.move_to_end(experiment_id)
+        while len(self._ended) > _ENDED_KEPT:
+            self._ended.popitem(last=False)
+
+    async def _load(self, experiment_id: str) -> Search | None:
+        search = latest_snapshot(await self._store.find(SEARCH_SNAPSHOTS, {"experiment_id": experiment_id}))
+        known = search.seq if search else 0
+        tail = await self._store.find(
+            SEARCH_LOG, {"experiment_id": experiment_id, "seq": Above(known - 1)}, order_by=("seq",)
+        )
+        decisions = [recorded_decision(document) for document in tail]
+        if search is None:
+            if not decisions:
+                return None
+            created = decisions[0].cause
+            assert isinstance(created, ExperimentCreated)
+            search = Search(created)
+        search.replay(decisions)
+        log.info("search loaded", experiment_id=experiment_id, decisions=search.seq, replayed=len(decisions))
+        return search
+
+    async def _said_before(self, experiment_id: str, seq: int, search: Search, work: _Work) -> list[Envelope]:
+        key = decision_id(experiment_id, seq)
+        documents = [work.log[key]] if key in work.log else await self._store.get(SEARCH_LOG, [key])
+        return [
+            envelope
+            for document in documents
+            for envelope in _envelopes(
+                experiment_id, recorded_decision(document), document["cause"]["id"], search.pool, self._clock()
+            )
+        ]
+
+    def _reminders(self, experiment_id: str, search: Search) -> list[Envelope]:
+        return [
+            Envelope.wrap(
+                event, source="searcher", time=self._clock(), experiment_id=experiment_id, pool=search.pool
+            )
+            for event in search.reminders()
+        ]
+
+    async def _publish(self, envelopes: Sequence[Envelope]) -> None:
+        for unwanted in await self._bus.publish(envelopes) if envelopes else []:
+            log.warning("no queue takes this event; is its resource pool served?", type=unwanted.type, pool=unwanted.pool)
+
+
+def _envelopes(
+    experiment_id: str, decision: Decision, cause_id: str, pool: str, now: datetime
+) -> list[Envelope]:
+    return [
+        Envelope.wrap(
+            event,
+            id=derived_id(experiment_id, decision.seq, index),
+            source="searcher",
+            time=now,
+            experiment_id=experiment_id,
+            causation_id=cause_id,
+            pool=pool,
+        )
+        for index, event in enumerate(decision.events)
+    ]

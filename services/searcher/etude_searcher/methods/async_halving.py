@@ -1,0 +1,148 @@
+"""Asynchronous successive halving (ASHA; Li et al., MLSys 2020, Algorithm 2), by promotion or by stopping."""
+
+import math
+from typing import Any
+
+from etude.config import AsyncHalvingConfig
+from etude.events import CloseReason, ExitReason
+from etude_searcher.methods.method import NewTrial, SearchMethod
+from etude_searcher.methods.operation import Close, Continue, Create, Operation, Pause
+from etude_searcher.methods.rung import WORST, Rung, targets
+
+
+class AsyncHalving(SearchMethod):
+    """Promote the best ``1/divisor`` of each rung as results come in, without waiting for the rung to fill.
+
+    A result gives at most one new piece of work: a promotion (of the trial itself, or of the one that has just come within
+    the best ``floor(n/d)`` of its rung), else a new trial. Once all trials have a bottom-rung result, rungs close from below as soon as nothing is
+    outstanding there. With ``stop_once`` a trial goes on if it is among the best ``max(floor(n/d), 1)`` when it
+    reports, and is closed for good if not.
+    """
+
+    def __init__(self, config: AsyncHalvingConfig, new_trial: NewTrial, points: int | None = None) -> None:
+        self._divisor = config.divisor
+        self._stop_once = config.stop_once
+        self._max_trials = config.max_trials if points is None else min(config.max_trials, points)
+        self._concurrent = config.max_concurrent_trials or max(int(config.divisor ** (config.num_rungs - 1)), 1)
+        self._new_trial = new_trial
+        self._rungs = [Rung(length) for length in targets(config.max_length.amount, config.num_rungs, config.divisor)]
+        self._rung_of: dict[int, int] = {}
+        self._exited: set[int] = set()
+        self._closed: set[int] = set()
+        self._closed_out = 0  # rungs, from below, that can get no more results
+        self._created = 0  # without those that were replaced
+
+    def start(self) -> list[Operation]:
+        return [self._create() for _ in range(min(self._concurrent, self._max_trials))]
+
+    def validation_completed(self, trial_id: int, length: int, metric: float) -> list[Operation]:
+        operations = self._enter(trial_id, metric)
+        operations += self._close_out()
+        if not any(operation.trial_id == trial_id for operation in operations):
+            operations.insert(0, Pause(trial_id))
+        return operations
+
+    def trial_exited(self, trial_id: int, reason: ExitReason) -> list[Operation]:
+        busy = trial_id in self._rungs[self._rung_of[trial_id]].outstanding
+        self._exited.add(trial_id)
+        self._closed.add(trial_id)
+        if reason is ExitReason.INVALID_HYPERPARAMETERS:
+            operations = self._replace(trial_id)
+        elif busy:
+            operations = self._enter(trial_id, WORST)
+        else:
+            operations = []
+        return operations + self._close_out()
+
+    def progress(self) -> float:
+        """Mostly the share of trials with a bottom-rung result; the last fifth is the share that is closed."""
+        return (0.8 * len(self._rungs[0]) + 0.2 * len(self._closed)) / max(self._max_trials, len(self._closed))
+
+    def snapshot(self) -> dict[str, Any]:
+        return {
+            "rungs": [rung.snapshot() for rung in self._rungs],
+            "rung_of": list(self._rung_of.items()),
+            "exited": sorted(self._exited),
+            "closed": sorted(self._closed),
+            "closed_out": self._closed_out,
+            "created": self._created,
+        }
+
+    def restore(self, snapshot: dict[str, Any]) -> None:
+        for rung, state in zip(self._rungs, snapshot["rungs"], strict=True):
+            rung.restore(state)
+        self._rung_of = {trial: rung for trial, rung in snapshot["rung_of"]}
+        self._exited = set(snapshot["exited"])
+        self._closed = set(snapshot["closed"])
+        self._closed_out = snapshot["closed_out"]
+        self._created = snapshot["created"]
+
+    def _enter(self, trial_id: int, metric: float) -> list[Operation]:
+        """A result enters the rung its trial is in: it gives at most one promotion, else a new trial."""
+        k = self._rung_of[trial_id]
+        rung = self._rungs[k]
+        rung.outstanding.discard(trial_id)
+        rank = rung.enter(trial_id, metric)
+        if k == len(self._rungs) - 1:
+            return self._close(trial_id, CloseReason.FINISHED) + self._fill()
+        if self._stop_once:
+            if rank < max(math.floor(len(rung) / self._divisor), 1):
+                return self._promote(trial_id)
+            return self._close(trial_id, CloseReason.STOPPED) + self._fill()
+        promotable = self._promotable(rung, rank)
+        return self._fill() if promotable is None else self._promote(promotable)
+
+    def _promotable(self, rung: Rung, rank: int) -> int | None:
+        """Who is promoted by the result that has just entered at ``rank``."""
+        now = math.floor(len(rung) / self._divisor)
+        before = math.floor((len(rung) - 1) / self._divisor)
+        candidate = rung.at(min(rank, now - 1)) if rank < now or now > before else None
+        if candidate is None or candidate in rung.promoted:
+            return None
+        return candidate if candidate in self._exited or candidate not in self._closed else None
+
+    def _promote(self, trial_id: int) -> list[Operation]:
+        k = self._rung_of[trial_id]
+        self._rungs[k].promoted.add(trial_id)
+        self._rung_of[trial_id] = k + 1
+        self._rungs[k + 1].outstanding.add(trial_id)
+        if trial_id in self._exited:  # it cannot train any more: it fails up there, too
+            return self._enter(trial_id, WORST)
+        return [Continue(trial_id, self._rungs[k + 1].target)]
+
+    def _fill(self) -> list[Operation]:
+        return [self._create()] if self._created < self._max_trials else []
+
+    def _create(self) -> Operation:
+        trial_id = self._new_trial()
+        self._created += 1
+        self._rung_of[trial_id] = 0
+        self._rungs[0].outstanding.add(trial_id)
+        return Create(trial_id, self._rungs[0].target)
+
+    def _close(self, trial_id: int, reason: CloseReason) -> list[Operation]:
+        if trial_id in self._closed:
+            return []
+        self._closed.add(trial_id)
+        return [Close(trial_id, reason)]
+
+    def _replace(self, trial_id: int) -> list[Operation]:
+        """The trial called its hyperparameters invalid: as if it had never been."""
+        for rung in self._rungs:
+            rung.forget(trial_id)
+        self._created -= 1
+        self._closed_out = 0
+        return self._fill()
+
+    def _close_out(self) -> list[Operation]:
+        """Close the unpromoted trials of all rungs, from below, that can get no more results."""
+        operations: list[Operation] = []
+        if len(self._rungs[0]) < self._max_trials:
+            return operations
+        for rung in self._rungs[self._closed_out :]:
+            if rung.outstanding:
+                break
+            self._closed_out += 1
+            for trial_id in rung.unpromoted():
+                operations += self._close(trial_id, CloseReason.STOPPED)
+        return operations

@@ -1,0 +1,53 @@
+"""SearchMethod: the small interface that every search method implements."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any
+
+from etude.events import ExitReason
+from etude_searcher.methods.operation import Operation
+
+NewTrial = Callable[[], int]
+"""Gives the number of a trial that is to be created; brackets of one search share it."""
+
+
+class SearchMethod(ABC):
+    """Decides, event by event, who trains how long.
+
+    A method answers every validation at a trial's target with exactly one of Continue, Pause or Close for that trial, and may
+    create or continue others. Lengths are totals, in the unit of the configuration. Metrics come with the sign turned so
+    that smaller is better, and are finite.
+
+    Parameters
+    ----------
+    config : the ``searcher`` section of the configuration
+    new_trial : gives the numbers of new trials
+    points : how many distinct hyperparameters the sampler can draw, if it knows (a grid does)
+    """
+
+    @abstractmethod
+    def __init__(self, config: Any, new_trial: NewTrial, points: int | None = None) -> None: ...
+
+    @abstractmethod
+    def start(self) -> list[Operation]:
+        """The first trials."""
+
+    @abstractmethod
+    def validation_completed(self, trial_id: int, length: int, metric: float) -> list[Operation]:
+        """The trial reached its target."""
+
+    @abstractmethod
+    def trial_exited(self, trial_id: int, reason: ExitReason) -> list[Operation]:
+        """The trial is gone for good and without a result; it needs no answer."""
+
+    @abstractmethod
+    def progress(self) -> float:
+        """From 0 to 1, never falling but for trials that must be replaced."""
+
+    @abstractmethod
+    def snapshot(self) -> dict[str, Any]:
+        """The state as JSON values."""
+
+    @abstractmethod
+    def restore(self, snapshot: dict[str, Any]) -> None:
+        """Take over the state of a snapshot."""

@@ -1,0 +1,275 @@
+"""Search: one experiment's life, from created to its end, as a sequence of decisions. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Self
+
+from etude.config import ConfigError, Problem, parse
+from etude.events import (
+    CloseReason,
+    ConfigProblem,
+    Event,
+    EventError,
+    ExperimentActivated,
+    ExperimentActivateRequested,
+    ExperimentCanceled,
+    ExperimentCancelRequested,
+    ExperimentCompleted,
+    ExperimentCreated,
+    ExperimentFailed,
+    ExperimentKillRequested,
+    ExperimentPaused,
+    ExperimentPauseRequested,
+    ExperimentProgressed,
+    ExperimentRejected,
+    TrialExited,
+    ValidationCompleted,
+)
+from etude_searcher.engine import SearchEngine
+from etude_searcher.plugins import UnknownPluginError
+
+_STEP = 0.01  # progress is told in steps no smaller than this
+
+
+class State(StrEnum):
+    """What an experiment is doing."""
+
+    ACTIVE = "active"
+    PAUSED = "paused"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELED = "canceled"
+    REJECTED = "rejected"
+
+    @property
+    def ended(self) -> bool:
+        """True if nothing more will be decided."""
+        return self not in (State.ACTIVE, State.PAUSED)
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What was decided, and because of what.
+
+    Attributes
+    ----------
+    seq : number of the decision within its experiment, from 0 without a gap
+    cause : the event that led to it
+    events : what it tells everyone
+    """
+
+    seq: int
+    cause: Event
+    events: tuple[Event, ...]
+
+
+class Search:
+    """The decisions of one experiment, and the state that they lead to.
+
+    A search is made of the event that created it (:meth:`created`), or of a snapshot (:meth:`restore`), and brought up to date with
+    the decisions recorded since then (:meth:`replay`).
+    """
+
+    def __init__(self, created: ExperimentCreated) -> None:
+        self.created = created
+        self.state = State.ACTIVE
+        self.seq = 0  # of the next decision
+        self.engine: SearchEngine | None = None
+        self.final: Event | None = None
+        self._decided: dict[tuple[int, int], int] = {}
+        self._exited: dict[int, int] = {}
+        self._told: tuple[float, object] = (-1.0, None)
+
+    @property
+    def pool(self) -> str:
+        """Resource pool of the experiment."""
+        return self.engine.config.resources.resource_pool if self.engine else "default"
+
+    # Deciding
+
+    def begin(self) -> Decision:
+        """Decision 0: the experiment is rejected, or its first trials are requested."""
+        try:
+            config = parse(self.created.config)
+            self.engine = SearchEngine(config, self.created.seed)
+        except ConfigError as error:
+            return self._reject(error.problems)
+        except (UnknownPluginError, ValueError) as error:
+            return self._reject([Problem("searcher", str(error))])
+        return self._decide(self.created, [self._activated(), *self.engine.start()])
+
+    def decide(self, event: Event) -> Decision | None:
+        """The decision that an event leads to, or None if it calls for none.
+
+        Raises
+        ------
+        EventError
+            The event names a trial that this experiment never had.
+        """
+        if self.engine is None or self.state.ended:
+            return None
+        match event:
+            case ValidationCompleted(trial_id=trial_id):
+                self._know(trial_id)
+                return self._validation(event) if self.engine.expects(trial_id, event.length.amount) else None
+            case TrialExited(trial_id=trial_id):
+                self._know(trial_id)
+                return self._exit(event) if self.engine.trials[trial_id].open else None
+            case ExperimentPauseRequested() if self.state is State.ACTIVE:
+                self.state = State.PAUSED
+                return self._decide(event, [ExperimentPaused(revision=self.seq)])
+            case ExperimentActivateRequested() if self.state is State.PAUSED:
+                self.state = State.ACTIVE
+                return self._decide(event, [self._activated()])
+            case ExperimentCancelRequested():
+                return self._cancel(event, event.requested_by, killed=False)
+            case ExperimentKillRequested():
+                return self._cancel(event, event.requested_by, killed=True)
+        return None
+
+    def decided(self, event: Event) -> int | None:
+        """The sequence number of the decision that an event led to before, if it did."""
+        match event:
+            case ExperimentCreated():
+                return 0 if self.seq else None
+            case ValidationCompleted():
+                return self._decided.get((event.trial_id, event.length.amount))
+            case TrialExited():
+                return self._exited.get(event.trial_id)
+        return None
+
+    def reminders(self) -> list[Event]:
+        """What should be, told again: for those who may have missed it."""
+        if self.final is not None:
+            return [self.final]
+        if self.engine is None:
+            return []
+        last = self.seq - 1
+        if self.state is State.PAUSED:
+            return [self._activated(0), ExperimentPaused(revision=last), *self.engine.outstanding()]
+        return [self._activated(last), *self.engine.outstanding()]
+
+    # Remembering
+
+    def replay(self, decisions: Sequence[Decision]) -> None:
+        """Take over recorded decisions, in order, with the draws that they hold."""
+        for decision in decisions:
+            assert decision.seq == self.seq, f"decision {decision.seq} where {self.seq} was due"
+            if self.engine is not None:
+                self.engine.recall(decision.events)
+            if isinstance(decision.cause, ExperimentCreated):
+                self._replay_start(decision)
+            else:
+                self.decide(decision.cause)
+            if self.engine is not None:
+                self.engine.recall(())
+
+    def snapshot(self) -> dict[str, Any]:
+        """The state as JSON values."""
+        return {
+            "created": self.created.to_json(),
+            "state": self.state.value,
+            "seq": self.seq,
+            "engine": self.engine.snapshot() if self.engine else None,
+            "decided": [[trial, length, seq] for (trial, length), seq in self._decided.items()],
+            "exited": list(self._exited.items()),
+            "told": self._told[0],
+            "final": {"type": self.final.type, "data": self.final.to_json()} if self.final else None,
+        }
+
+    @classmethod
+    def restore(cls, snapshot: Mapping[str, Any]) -> Self:
+        """The search that made the snapshot."""
+        search = cls(ExperimentCreated.model_validate(snapshot["created"]))
+        if snapshot["engine"] is not None:
+            config = parse(search.created.config)
+            search.engine = SearchEngine.restore(config, search.created.seed, snapshot["engine"])
+        if snapshot["final"] is not None:
+            search.final = Event.registry[snapshot["final"]["type"]].model_validate(snapshot["final"]["data"])
+        search.state = State(snapshot["state"])
+        search.seq = snapshot["seq"]
+        search._decided = {(trial, length): seq for trial, length, seq in snapshot["decided"]}
+        search._exited = {trial: seq for trial, seq in snapshot["exited"]}
+        search._told = (snapshot["told"], search.engine.best if search.engine else None)
+        return search
+
+    # How it is done
+
+    def _replay_start(self, decision: Decision) -> None:
+        if any(isinstance(event, ExperimentRejected) for event in decision.events):
+            self.state, self.final, self.seq = State.REJECTED, decision.events[0], 1
+            return
+        self.engine = SearchEngine(parse(self.created.config), self.created.seed)
+        self.engine.recall(decision.events)
+        self._decide(self.created, [self._activated(), *self.engine.start()])
+
+    def _know(self, trial_id: int) -> None:
+        assert self.engine is not None
+        if trial_id not in self.engine.trials:
+            raise EventError(f"trial {trial_id} was never requested in this experiment; it has {len(self.engine.trials)} trials")
+
+    def _validation(self, event: ValidationCompleted) -> Decision:
+        assert self.engine is not None
+        self._decided[(event.trial_id, event.length.amount)] = self.seq
+        checkpoint = event.checkpoint.uri if event.checkpoint else None
+        events = self.engine.validation_completed(event.trial_id, event.length.amount, event.metrics, checkpoint)
+        return self._decide(event, events)
+
+    def _exit(self, event: TrialExited) -> Decision:
+        assert self.engine is not None
+        self._exited[event.trial_id] = self.seq
+        return self._decide(event, self.engine.trial_exited(event.trial_id, event.reason, event.detail))
+
+    def _cancel(self, event: Event, requested_by: str, *, killed: bool) -> Decision:
+        assert self.engine is not None
+        closed = self.engine.close_all(CloseReason.KILLED if killed else CloseReason.CANCELED)
+        self.state = State.CANCELED
+        self.final = ExperimentCanceled(
+            revision=self.seq, killed=killed, requested_by=requested_by, best=self.engine.best
+        )
+        return self._decide(event, [*closed, self.final])
+
+    def _reject(self, problems: Sequence[Problem]) -> Decision:
+        self.engine = None
+        self.state = State.REJECTED
+        errors = [ConfigProblem(path=p.path, message=p.message, line=p.line) for p in problems]
+        self.final = ExperimentRejected(errors=errors)
+        return self._decide(self.created, [self.final])
+
+    def _activated(self, revision: int | None = None) -> ExperimentActivated:
+        assert self.engine is not None
+        return ExperimentActivated(
+            revision=self.seq if revision is None else revision,
+            config=self.created.config,
+            model_definition=self.created.model_definition,
+        )
+
+    def _decide(self, cause: Event, events: Sequence[Event]) -> Decision:
+        decision = Decision(self.seq, cause, (*events, *self._outlook()))
+        self.seq += 1
+        return decision
+
+    def _outlook(self) -> list[Event]:
+        """The end of the search, or its progress if that is worth telling."""
+        if self.engine is None or self.state.ended:
+            return []
+        engine = self.engine
+        if engine.finished:
+            self.final = self._end(engine)
+            return [self.final]
+        progress, best = engine.progress(), engine.best
+        if abs(progress - self._told[0]) < _STEP and best == self._told[1]:
+            return []
+        self._told = (progress, best)
+        return [ExperimentProgressed(revision=self.seq, progress=progress, trials=len(engine.trials), best=best)]
+
+    def _end(self, engine: SearchEngine) -> Event:
+        if engine.failure is None and engine.best is not None:
+            self.state = State.COMPLETED
+            return ExperimentCompleted(revision=self.seq, trials=len(engine.trials), best=engine.best)
+        self.state = State.FAILED
+        reason = engine.failure or (
+            f"none of the {len(engine.trials)} trials gave a usable result; the trials' logs and reasons say why"
+        )
+        return ExperimentFailed(revision=self.seq, reason=reason, best=engine.best)

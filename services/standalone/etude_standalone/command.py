@@ -1,0 +1,40 @@
+"""The `etude run` command."""
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def run(
+    config: Annotated[Path | None, typer.Argument(help="Experiment configuration (YAML).")] = None,
+    model_dir: Annotated[Path | None, typer.Argument(help="Folder with the model's code.")] = None,
+    slots: Annotated[int | None, typer.Option(min=1, help="Trials at a time; default: every GPU, or every core.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object at the end, and nothing else.")] = False,
+    resume: Annotated[str | None, typer.Option(metavar="ID", help="Go on with an experiment that was interrupted.")] = None,
+    home: Annotated[Path, typer.Option(help="Folder for everything that is kept.")] = Path(".etude"),
+) -> None:
+    """Tune on this machine alone: all services in one process, nothing to install.
+
+    Ctrl-C pauses the experiment; its trials keep their checkpoints.
+    """
+    from etude.artifacts import ArtifactError
+    from etude.config import ConfigError
+    from etude.service.logs import log_quietly
+    from etude_standalone.session import Session, UnknownExperimentError
+
+    if resume is None and (config is None or model_dir is None):
+        raise typer.BadParameter("give CONFIG and MODEL_DIR, or --resume ID")
+    log_quietly()
+    session = Session(home.resolve(), slots, quiet=as_json)
+    try:
+        outcome = asyncio.run(session.run(config, model_dir, resume))
+    except (ConfigError, ArtifactError, UnknownExperimentError) as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from None
+    if as_json:
+        sys.stdout.write(json.dumps(outcome.to_json()) + "\n")
+    raise typer.Exit(outcome.exit_code)

@@ -1,0 +1,165 @@
+"""Session: one `etude run` from its start to its outcome."""
+
+import asyncio
+import shutil
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from etude.artifacts import ArtifactError, fetch_checkpoint_to
+from etude.client.experiment import prepare
+from etude.client.settings import ClientSettings
+from etude.config import ConfigError, ExperimentConfig, Problem, load, parse
+from etude.events import ExperimentActivateRequested, ExperimentPauseRequested
+from etude.service.clock import utc_now
+from etude_standalone.display import Display
+from etude_standalone.outcome import Outcome
+from etude_standalone.system import System
+from etude_trial_runner.session import new_session
+
+_ENDED = ("completed", "failed", "canceled", "rejected")
+_REFRESH_SECONDS = 0.2
+
+
+class UnknownExperimentError(LookupError):
+    """There is no such experiment in this folder."""
+
+
+class Session:
+    """Runs one experiment on this machine.
+
+    Parameters
+    ----------
+    home : folder for everything that is kept
+    slots : trials at a time, or None for all that the machine has
+    quiet : show nothing
+    """
+
+    def __init__(self, home: Path, slots: int | None, quiet: bool) -> None:
+        self._home = home
+        self._slots = slots
+        self._quiet = quiet
+        self._console = Console(file=sys.stderr if quiet else None)
+        self._interrupted = asyncio.Event()
+
+    async def run(self, config_file: Path | None, model_directory: Path | None, resume: str | None) -> Outcome:
+        """Run a new experiment, or go on with one, until it ends or Ctrl-C pauses it.
+
+        Raises
+        ------
+        ConfigError
+            The configuration has mistakes, or asks for slots that this machine does not have.
+        ArtifactError
+            The model directory cannot be stored.
+        UnknownExperimentError
+            There is nothing to resume under that id.
+        """
+        if resume is None:
+            assert config_file is not None and model_directory is not None
+            config: ExperimentConfig | None = load(config_file)
+        else:
+            config = None
+        system = System(self._home, new_session(), self._slots, config.resources.resource_pool if config else "default")
+        new = None
+        if config is not None:
+            assert model_directory is not None
+            self._check_slots(config, system)
+            new = prepare(config, model_directory, system.storage, ClientSettings().user)
+            self._warn(config)
+        self._handle_interrupts()
+        await system.start()
+        try:
+            if new is not None:
+                experiment_id = new.experiment_id
+                await system.publish(new.announce(utc_now()))
+            else:
+                assert resume is not None
+                experiment_id = resume
+                config = await self._resume(system, resume)
+            return await self._follow(system, experiment_id)
+        finally:
+            await system.close()
+
+    async def _resume(self, system: System, experiment_id: str) -> ExperimentConfig:
+        document = await system.remember(experiment_id)
+        if document is None:
+            raise UnknownExperimentError(f"there is no experiment {experiment_id} in {self._home}; see --home")
+        await system.settle()
+        await system.tell(experiment_id, ExperimentActivateRequested())
+        return parse(document["config"])
+
+    async def _follow(self, system: System, experiment_id: str) -> Outcome:
+        with Display(self._console, system, experiment_id, self._quiet) as display:
+            while True:
+                experiment = await system.queries.experiment(experiment_id)
+                if experiment is not None:
+                    await display.refresh(experiment)
+                    if experiment["state"] in _ENDED:
+                        break
+                if self._interrupted.is_set():
+                    return await self._pause(system, experiment_id)
+                await asyncio.sleep(_REFRESH_SECONDS)
+        await system.settle()
+        experiment = await system.queries.experiment(experiment_id) or experiment
+        outcome = self._outcome(experiment)
+        if not self._quiet:
+            await display.summary(experiment, self._export(outcome))
+        return outcome
+
+    async def _pause(self, system: System, experiment_id: str) -> Outcome:
+        await system.tell(experiment_id, ExperimentPauseRequested())
+        await system.settle()
+        experiment = await system.queries.experiment(experiment_id)
+        command = f"etude run --resume {experiment_id}"
+        self._console.print(f"Paused; trials keep their checkpoints. Go on with: [bold]{command}[/bold]")
+        trials = experiment["trials"] if experiment else 0
+        return Outcome(experiment_id, "paused", trials, experiment["best"] if experiment else None)
+
+    def _outcome(self, experiment: dict[str, Any]) -> Outcome:
+        return Outcome(
+            experiment["experiment_id"],
+            experiment["state"],
+            experiment["trials"],
+            experiment["best"],
+            experiment["reason"],
+        )
+
+    def _export(self, outcome: Outcome) -> Path | None:
+        """Copy the best checkpoint to where people find it."""
+        if outcome.best is None or not outcome.best.get("checkpoint"):
+            return None
+        folder = self._home / "best" / outcome.experiment_id
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        try:
+            fetch_checkpoint_to(outcome.best["checkpoint"], folder)
+        except ArtifactError as error:
+            self._console.print(f"the best checkpoint could not be exported: {error}")
+            return None
+        return folder
+
+    def _check_slots(self, config: ExperimentConfig, system: System) -> None:
+        need, have = config.resources.slots_per_trial, len(system.slots)
+        if need > have:
+            problem = f"{need:g} slots are more than this machine's {have}; no trial could ever run here"
+            raise ConfigError([Problem("resources.slots_per_trial", problem)])
+
+    def _warn(self, config: ExperimentConfig) -> None:
+        ignored = [name for name in config.not_acted_upon if getattr(config, name) is not None]
+        if ignored and not self._quiet:
+            self._console.print(f"accepted, but not acted upon: {', '.join(ignored)}", style="yellow")
+
+    def _handle_interrupts(self) -> None:
+        loop = asyncio.get_running_loop()
+
+        def interrupt() -> None:
+            if self._interrupted.is_set():  # twice: leave now; nothing that was decided is lost
+                loop.remove_signal_handler(signal.SIGINT)
+                raise KeyboardInterrupt
+            self._interrupted.set()
+
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, interrupt)

@@ -1,0 +1,114 @@
+"""System: a whole etude installation inside one process, with its memory in one folder."""
+
+import asyncio
+import contextlib
+from pathlib import Path
+
+from etude.artifacts import fetch_model_definition
+from etude.artifacts.storage import local_url
+from etude.bus import MemoryBroker, MemoryBus
+from etude.events import Envelope, Event, ModelDefinition
+from etude.service.clock import utc_now
+from etude.store import Document, SqliteStore
+from etude.store.schema import EXPERIMENTS
+from etude_metrics.api.queries import Queries
+from etude_metrics.service import MetricsService
+from etude_scheduler.service import SchedulerService
+from etude_searcher.service import SearcherService
+from etude_trial_runner.agent import Agent, Machine
+from etude_trial_runner.outbox import Outbox
+from etude_trial_runner.slots import detect_slots, threads_per_slot
+from etude_trial_runner.spool import Spool
+from etude_trial_runner.zygote_launcher import ZygoteLauncher
+
+_RUNNER = "local"
+
+
+class System:
+    """Searcher, scheduler, runner and metrics on a memory bus and SQLite.
+
+    Parameters
+    ----------
+    home : folder for everything that is kept
+    session : of the runner
+    slots : how many to offer; by default every CUDA device, or one CPU share a core
+    pool : the one resource pool that is served
+    """
+
+    def __init__(self, home: Path, session: str, slots: int | None = None, pool: str = "default") -> None:
+        self.home = home
+        self.storage = local_url(home / "artifacts")
+        self.slots = detect_slots(slots)
+        self.store = SqliteStore(home / "etude.db")
+        self.queries = Queries(self.store)
+        self._pool = pool
+        self._broker = MemoryBroker(pools=(pool,))
+        self._bus = MemoryBus(self._broker)
+        self._searcher = SearcherService(self._bus, self.store, utc_now)
+        self._scheduler = SchedulerService(self._bus, self.store, utc_now, pool)
+        self._metrics = MetricsService(self._bus, self.store)
+        self._agent = self._make_agent(session)
+
+    async def start(self) -> None:
+        """Open the store and start all services."""
+        await self.store.open()
+        await self._launcher.start()
+        await self._metrics.start()
+        await self._scheduler.start()
+        await self._searcher.start()
+        await self._agent.start()
+
+    async def close(self) -> None:
+        """Stop everything; what is known stays in the folder."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._agent.drain(), 30)
+        await self.settle()
+        await self._agent.close()
+        await self._searcher.close()
+        await self._scheduler.close()
+        await self._metrics.close()
+        await self._bus.close()
+        await self.store.close()
+
+    async def publish(self, *envelopes: Envelope) -> None:
+        """Put events on the bus."""
+        await self._bus.publish(envelopes)
+
+    async def tell(self, experiment_id: str, event: Event) -> None:
+        """Put a person's wish on the bus."""
+        await self.publish(
+            Envelope.wrap(event, source="client", time=utc_now(), experiment_id=experiment_id, pool=self._pool)
+        )
+
+    async def remember(self, experiment_id: str) -> Document | None:
+        """Bring an experiment of an earlier process back; None if there is none of that id."""
+        found = await self.store.get(EXPERIMENTS, [experiment_id])
+        if not found:
+            return None
+        await self._searcher.retell(experiment_id)
+        return found[0]
+
+    async def settle(self, timeout: float = 10.0) -> None:
+        """Wait until every event is dealt with."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout):
+                while not self._broker.idle:
+                    await asyncio.sleep(0.02)
+
+    def _make_agent(self, session: str) -> Agent:
+        work = self.home / "runner"
+
+        async def fetch(definition: ModelDefinition) -> Path:
+            return await asyncio.to_thread(fetch_model_definition, definition, work / "model_definitions")
+
+        machine = Machine(
+            runner_id=_RUNNER,
+            session=session,
+            slots=self.slots,
+            storage=self.storage,
+            pool=self._pool,
+            threads_per_slot=threads_per_slot(len(self.slots)),
+        )
+        self._launcher = ZygoteLauncher(work)
+        outbox = Outbox(self._bus, Spool(work / "spool.db"))
+        return Agent(machine, self._bus, outbox, self._launcher, fetch, utc_now)

@@ -1,0 +1,85 @@
+"""``python -m etude_trial_runner``: the agent of this machine as a process."""
+
+import asyncio
+import os
+import socket
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from etude.artifacts import fetch_model_definition
+from etude.bus.amqp import AmqpBus
+from etude.events import ModelDefinition
+from etude.service.clock import utc_now
+from etude.service.logs import log_as_json
+from etude.service.runtime import run
+from etude.service.settings import Settings
+from etude_trial_runner.agent import Agent, Machine
+from etude_trial_runner.allocation import Patience
+from etude_trial_runner.outbox import Outbox
+from etude_trial_runner.session import new_session
+from etude_trial_runner.slots import detect_slots, threads_per_slot
+from etude_trial_runner.spool import Spool
+from etude_trial_runner.zygote_launcher import ZygoteLauncher
+
+
+class RunnerSettings(Settings):
+    """What a runner is told besides."""
+
+    runner_id: str = Field(default_factory=socket.gethostname)
+    slots: Annotated[int, Field(ge=1)] | None = None
+    """How many slots to offer; by default every CUDA device, or one CPU share a core."""
+    labels: list[str] = []
+    work: Path = Path(".etude/runner")
+    """Where model definitions are unpacked and unconfirmed reports wait."""
+    heartbeat_seconds: Annotated[float, Field(gt=0)] = 5.0
+    hand_back_seconds: Annotated[float, Field(gt=0)] = 60.0
+
+
+async def main(stop: asyncio.Event) -> None:
+    """Serve until told to stop; then drain."""
+    settings = RunnerSettings()
+    for name in ("ETUDE_AMQP_URL", "ETUDE_MONGO_URL"):  # a trial's process has no business with either
+        os.environ.pop(name, None)
+    log_as_json("trial-runner", settings.log_level)
+    work = (settings.work / settings.runner_id).resolve()
+
+    async def fetch(definition: ModelDefinition) -> Path:
+        return await asyncio.to_thread(fetch_model_definition, definition, work / "model_definitions")
+
+    slots = detect_slots(settings.slots)
+    machine = Machine(
+        runner_id=settings.runner_id,
+        session=new_session(),
+        slots=slots,
+        storage=settings.storage,
+        pool=settings.pool,
+        labels=settings.labels,
+        host=socket.gethostname(),
+        threads_per_slot=threads_per_slot(len(slots)),
+        heartbeat=settings.heartbeat_seconds,
+        patience=Patience(
+            resend=min(10.0, settings.hand_back_seconds / 3), hand_back=settings.hand_back_seconds
+        ),
+    )
+    bus = AmqpBus(settings.amqp_url, name=f"runner/{settings.runner_id}", pools=(settings.pool,))
+    launcher = ZygoteLauncher(work)
+    agent = Agent(machine, bus, Outbox(bus, Spool(work / "spool.db")), launcher, fetch, utc_now)
+    await launcher.start()
+    await bus.start()
+    joining = asyncio.create_task(agent.start())
+    await asyncio.wait([joining, asyncio.create_task(stop.wait())], return_when=asyncio.FIRST_COMPLETED)
+    if joining.done():
+        await stop.wait()
+        try:
+            await asyncio.wait_for(agent.drain(), machine.patience.stop)
+        except TimeoutError:
+            pass
+    joining.cancel()
+    await agent.close()
+    await bus.close()
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,218 @@
+"""Agent: one machine of the fleet. Says that it is there, and carries out what it is granted."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import structlog
+
+from etude.bus import EventBus, Subscription
+from etude.bus.topology import runner_commands
+from etude.events import (
+    AllocationEnded,
+    AllocationExtended,
+    AllocationGranted,
+    AllocationReleased,
+    AllocationRevoked,
+    EndReason,
+    Envelope,
+    Event,
+    RunnerDraining,
+    RunnerHeartbeat,
+    RunnerJoined,
+    RunnerLeft,
+    Slot,
+)
+from etude.service.clock import Clock
+from etude_trial_runner.allocation import Allocation, Fetch, Patience
+from etude_trial_runner.launcher import Launcher
+from etude_trial_runner.outbox import Outbox
+
+log = structlog.get_logger("etude.runner")
+
+_ENDINGS_KEPT = 1000
+Lease = tuple[str, int, int]
+"""Experiment, trial, lease number."""
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What a runner is.
+
+    Attributes
+    ----------
+    session : of this life of the runner; begins with the time, so that later lives sort after earlier ones
+    threads_per_slot : CPU threads for each slot
+    storage : URL for the artifacts of experiments that name no storage
+    heartbeat : seconds between two heartbeats
+    """
+
+    runner_id: str
+    session: str
+    slots: list[Slot]
+    storage: str
+    pool: str = "default"
+    labels: list[str] = field(default_factory=list)
+    host: str = ""
+    threads_per_slot: int = 1
+    heartbeat: float = 5.0
+    patience: Patience = Patience()
+
+    @property
+    def kind(self) -> str:
+        """``cuda`` or ``cpu``."""
+        return self.slots[0].kind if self.slots else "cpu"
+
+
+class Agent:
+    """Carries out allocations on one machine.
+
+    It trusts nobody's memory: heartbeats list all that runs, a grant that comes twice is carried out once, and the ending of a
+    lease is told again to whoever grants it again.
+    """
+
+    def __init__(
+        self, machine: Machine, bus: EventBus, outbox: Outbox, launcher: Launcher, fetch: Fetch, clock: Clock
+    ) -> None:
+        self.machine = machine
+        self._bus = bus
+        self._outbox = outbox
+        self._launcher = launcher
+        self._fetch = fetch
+        self._clock = clock
+        self._allocations: dict[Lease, Allocation] = {}
+        self._tasks: dict[Lease, asyncio.Task[None]] = {}
+        self._endings: OrderedDict[Lease, Envelope] = OrderedDict()
+        self._draining = False
+        self._subscription: Subscription | None = None
+        self._heartbeats: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Join the fleet."""
+        queue = runner_commands(self.machine.runner_id, self.machine.session)
+        self._subscription = await self._bus.subscribe(queue, self.handle)
+        self._outbox.start()
+        m = self.machine
+        joined = RunnerJoined(runner_id=m.runner_id, session=m.session, slots=m.slots, labels=m.labels, host=m.host)
+        await self._bus.publish([self._wrap(None, joined)])
+        self._heartbeats = asyncio.create_task(self._beat())
+        log.info("runner joined", runner_id=m.runner_id, pool=m.pool, slots=len(m.slots), kind=m.kind)
+
+    async def drain(self) -> None:
+        """Take nothing new; stop what runs, with a checkpoint; wait until all has ended and is told."""
+        self._draining = True
+        draining = RunnerDraining(runner_id=self.machine.runner_id, session=self.machine.session)
+        await self._bus.publish([self._wrap(None, draining)])
+        for allocation in list(self._allocations.values()):
+            allocation.stop(EndReason.PREEMPTED)
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+        await self._outbox.flush(timeout=10)
+        left = RunnerLeft(runner_id=self.machine.runner_id, session=self.machine.session)
+        await self._bus.publish([self._wrap(None, left)])
+
+    async def close(self) -> None:
+        """Stop everything, now."""
+        if self._heartbeats is not None:
+            self._heartbeats.cancel()
+            await asyncio.gather(self._heartbeats, return_exceptions=True)
+        for allocation in list(self._allocations.values()):
+            allocation.kill()
+        for task in list(self._tasks.values()):
+            task.cancel()
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+        if self._subscription is not None:
+            await self._subscription.cancel()
+        await self._outbox.close()
+        await self._launcher.close()
+
+    async def handle(self, batch: Sequence[Envelope]) -> None:
+        """Orders of the scheduler."""
+        for envelope in batch:
+            experiment_id = envelope.experiment
+            match envelope.data:
+                case AllocationGranted() as granted:
+                    self._grant(experiment_id, granted)
+                case AllocationExtended() as event:
+                    if allocation := self._allocations.get((experiment_id, event.trial_id, event.lease_number)):
+                        allocation.extend(event.train_until)
+                case AllocationReleased() as event:
+                    if allocation := self._allocations.get((experiment_id, event.trial_id, event.lease_number)):
+                        allocation.stop(EndReason.RELEASED)
+                case AllocationRevoked() as event:
+                    if allocation := self._allocations.get((experiment_id, event.trial_id, event.lease_number)):
+                        allocation.kill() if event.kill else allocation.stop(EndReason.PREEMPTED)
+
+    def _grant(self, experiment_id: str, granted: AllocationGranted) -> None:
+        lease = (experiment_id, granted.trial_id, granted.lease_number)
+        if lease in self._endings:
+            self._outbox.report(self._endings[lease])
+            return
+        if lease in self._allocations:
+            self._allocations[lease].extend(granted.train_until)
+            return
+        for (other_id, trial_id, _), allocation in self._allocations.items():
+            if (other_id, trial_id) == lease[:2]:
+                allocation.kill()  # an older lease of the same trial
+        allocation = Allocation(
+            experiment_id,
+            granted,
+            launcher=self._launcher,
+            fetch=self._fetch,
+            report=lambda event: self._outbox.report(self._wrap(experiment_id, event)),
+            send=lambda event: self._outbox.telemetry(self._wrap(experiment_id, event)),
+            clock=self._clock,
+            storage=self.machine.storage,
+            kind=self.machine.kind,
+            threads=self.machine.threads_per_slot,
+            patience=self.machine.patience,
+        )
+        self._allocations[lease] = allocation
+        self._tasks[lease] = asyncio.create_task(self._carry_out(lease, allocation))
+
+    async def _carry_out(self, lease: Lease, allocation: Allocation) -> None:
+        context = {"experiment_id": lease[0], "trial_id": lease[1], "lease_number": lease[2]}
+        log.info("trial starts", **context, train_until=str(allocation.granted.train_until))
+        try:
+            ended = await allocation.carry_out()
+        except Exception as error:
+            log.exception("trial could not be carried out", **context)
+            ended = AllocationEnded(
+                runner_id=self.machine.runner_id,
+                trial_id=lease[1],
+                lease_number=lease[2],
+                reason=EndReason.FAILED,
+                detail=f"the runner failed: {error!r}",
+            )
+        log.info("trial ended", **context, reason=ended.reason.value, detail=ended.detail)
+        del self._allocations[lease]
+        del self._tasks[lease]
+        ending = self._wrap(lease[0], ended)
+        self._endings[lease] = ending
+        while len(self._endings) > _ENDINGS_KEPT:
+            self._endings.popitem(last=False)
+        self._outbox.report(ending)
+
+    async def _beat(self) -> None:
+        while True:
+            await asyncio.sleep(self.machine.heartbeat)
+            m = self.machine
+            heartbeat = RunnerHeartbeat(
+                runner_id=m.runner_id,
+                session=m.session,
+                slots=m.slots,
+                labels=m.labels,
+                host=m.host,
+                draining=self._draining,
+                running=[allocation.running for allocation in self._allocations.values()],
+            )
+            await self._bus.publish([self._wrap(None, heartbeat)])
+
+    def _wrap(self, experiment_id: str | None, event: Event) -> Envelope:
+        return Envelope.wrap(
+            event,
+            source=f"runner/{self.machine.runner_id}",
+            time=self._clock(),
+            experiment_id=experiment_id,
+            pool=self.machine.pool,
+        )

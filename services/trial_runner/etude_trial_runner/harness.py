@@ -1,0 +1,125 @@
+"""Harness: what a trial's process does, from its assignment to its exit code."""
+
+import contextlib
+import ctypes
+import importlib
+import json
+import os
+import runpy
+import shlex
+import signal
+import socket
+import sys
+import traceback
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from etude.config import parse
+from etude.core.assignment import Assignment
+from etude.core.errors import CoreError, InvalidHyperparameters
+from etude.core.init import ASSIGNMENT, DESCRIPTOR
+from etude.core.link import SocketLink
+from etude.core.run import Run
+from etude.trial.trial import Trial
+
+_PR_SET_PDEATHSIG = 1
+
+
+def carry_out(assignment_file: Path, control: int, stdout: int, stderr: int) -> int:
+    """Run one allocation in this (freshly forked) process; returns the exit code.
+
+    Parameters
+    ----------
+    assignment_file : the :class:`Assignment` as JSON
+    control : descriptor of the socket to the runner
+    stdout, stderr : descriptors for output
+    """
+    _detach(stdout, stderr)
+    assignment = Assignment.model_validate_json(assignment_file.read_bytes())
+    os.environ.update(assignment.environment)
+    _limit_to_slots(assignment)
+    os.chdir(assignment.model_directory)
+    sys.path.insert(0, assignment.model_directory)
+    config = parse(assignment.config)
+    try:
+        if config.runs_script:
+            os.environ[ASSIGNMENT], os.environ[DESCRIPTOR] = str(assignment_file), str(control)
+            os.set_inheritable(control, True)
+            _run_script(config.entrypoint)
+        else:
+            _trial_class(config.entrypoint).controller(Run(assignment, SocketLink(socket.socket(fileno=control))))
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+    except InvalidHyperparameters as reason:
+        return _say(control, {"say": "invalid-hyperparameters", "detail": str(reason)}, 0)
+    except BaseException as error:
+        _print_traceback(error)
+        return _say(control, {"say": "failed", "detail": _last_line(error)}, 1)
+    return 0
+
+
+def _detach(stdout: int, stderr: int) -> None:
+    """Be a session of our own that dies with its parent and writes where it is told."""
+    os.setsid()
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    os.dup2(stdout, 1)
+    os.dup2(stderr, 2)
+    with open(os.devnull) as nothing:
+        os.dup2(nothing.fileno(), 0)
+    sys.stdout = os.fdopen(1, "w", buffering=1, closefd=False)
+    sys.stderr = os.fdopen(2, "w", buffering=1, closefd=False)
+
+
+def _limit_to_slots(assignment: Assignment) -> None:
+    os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(assignment.slots) if assignment.kind == "cuda" else ""
+    os.environ["OMP_NUM_THREADS"] = str(assignment.threads)
+    torch.set_num_threads(assignment.threads)
+
+
+def _run_script(command: str) -> None:
+    """A Python script runs right here, where torch is imported already; anything else replaces this process."""
+    words = shlex.split(command)
+    if len(words) > 1 and Path(words[0]).name in ("python", "python3") and words[1].endswith(".py"):
+        sys.argv = words[1:]
+        runpy.run_path(words[1], run_name="__main__")
+        return
+    os.execvp("/bin/sh", ["sh", "-c", f"exec {command}"])
+
+
+def _trial_class(entrypoint: str) -> type[Trial]:
+    """The class that an entrypoint such as ``model_def:Outer.MyTrial`` names.
+
+    Raises
+    ------
+    CoreError
+        There is no such name, or it is no Trial.
+    """
+    module_name, path = entrypoint.split(":", 1)
+    found: Any = importlib.import_module(module_name)
+    for name in path.split("."):
+        if not hasattr(found, name):
+            raise CoreError(f"entrypoint {entrypoint}: {found!r} has no {name}")
+        found = getattr(found, name)
+    if not (isinstance(found, type) and issubclass(found, Trial)):
+        raise CoreError(f"entrypoint {entrypoint} is {found!r}; name a subclass of etude.trial.Trial, such as a PyTorchTrial")
+    return found
+
+
+def _print_traceback(error: BaseException) -> None:
+    """Without our own frames on top: users look for theirs."""
+    frames = traceback.TracebackException.from_exception(error)
+    while len(frames.stack) > 1 and "etude_trial_runner" in frames.stack[0].filename:
+        frames.stack.pop(0)
+    sys.stderr.write("".join(frames.format()))
+
+
+def _last_line(error: BaseException) -> str:
+    return "".join(traceback.format_exception_only(error)).strip().splitlines()[-1]
+
+
+def _say(control: int, message: dict[str, str], code: int) -> int:
+    with contextlib.suppress(OSError):
+        os.write(control, json.dumps(message).encode() + b"\n")
+    return code

@@ -1,0 +1,31 @@
+"""Slots: what this machine can train on."""
+
+import os
+
+import torch
+
+from etude.events import Slot
+
+
+def detect_slots(count: int | None = None) -> list[Slot]:
+    """CUDA devices if there are any, else CPU shares.
+
+    Parameters
+    ----------
+    count : how many to offer; by default every device, or one share a core
+    """
+    devices = torch.cuda.device_count()
+    if devices:
+        return [_device(number) for number in range(devices if count is None else min(count, devices))]
+    cores = len(os.sched_getaffinity(0))
+    return [Slot(id=str(number), kind="cpu", name="CPU share") for number in range(cores if count is None else count)]
+
+
+def threads_per_slot(slots: int) -> int:
+    """CPU threads for each slot, so that all of them together do not crowd the cores."""
+    return max(1, len(os.sched_getaffinity(0)) // max(slots, 1))
+
+
+def _device(number: int) -> Slot:
+    properties = torch.cuda.get_device_properties(number)
+    return Slot(id=str(number), kind="cuda", name=properties.name, memory=properties.total_memory)

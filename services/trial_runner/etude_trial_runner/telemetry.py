@@ -1,0 +1,79 @@
+"""Telemetry of one allocation: log lines and training metrics, gathered for a moment and sent together."""
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import Callable
+
+from etude.events import Event, Length, LogLine, LogWritten, TrainingPoint, TrainingReported
+from etude.service.clock import Clock
+
+_TAIL = 50
+_FLUSH_SECONDS = 0.5
+_MOST_LINES = 1000
+
+
+class Telemetry:
+    """Gathers what a trial writes.
+
+    Parameters
+    ----------
+    trial_id, lease_number : of the allocation
+    send : takes the events
+    """
+
+    def __init__(self, trial_id: int, lease_number: int, send: Callable[[Event], None], clock: Clock) -> None:
+        self._trial_id = trial_id
+        self._lease_number = lease_number
+        self._send = send
+        self._clock = clock
+        self._lines: list[LogLine] = []
+        self._points: list[TrainingPoint] = []
+        self._first = 0
+        self._tail: deque[str] = deque(maxlen=_TAIL)
+        self._flushing: asyncio.Task[None] | None = None
+
+    @property
+    def tail(self) -> list[str]:
+        """The last lines."""
+        return list(self._tail)
+
+    def wrote(self, stream: str, text: str) -> None:
+        """The trial wrote a line."""
+        self._tail.append(text)
+        self._lines.append(LogLine(time=self._clock(), stream=stream, text=text))
+        if len(self._lines) >= _MOST_LINES:
+            self.flush()
+        self._flush_soon()
+
+    def trained(self, length: Length, metrics: dict[str, float]) -> None:
+        """The trial reported training metrics."""
+        self._points.append(TrainingPoint(length=length, metrics=metrics, time=self._clock()))
+        self._flush_soon()
+
+    def flush(self) -> None:
+        """Send what is gathered."""
+        ids = {"trial_id": self._trial_id, "lease_number": self._lease_number}
+        if self._points:
+            self._send(TrainingReported(**ids, points=self._points))  # type: ignore[arg-type]
+            self._points = []
+        if self._lines:
+            self._send(LogWritten(**ids, first=self._first, lines=self._lines))  # type: ignore[arg-type]
+            self._first += len(self._lines)
+            self._lines = []
+
+    async def close(self) -> None:
+        """Send the rest."""
+        if self._flushing is not None:
+            self._flushing.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._flushing
+        self.flush()
+
+    def _flush_soon(self) -> None:
+        if self._flushing is None or self._flushing.done():
+            self._flushing = asyncio.create_task(self._flush_later())
+
+    async def _flush_later(self) -> None:
+        await asyncio.sleep(_FLUSH_SECONDS)
+        self.flush()

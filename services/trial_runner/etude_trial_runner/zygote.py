@@ -1,0 +1,98 @@
+"""Zygote: a process that has imported torch once, and forks a trial's process from itself in milliseconds.
+
+Started as ``python -m etude_trial_runner.zygote FD``. It has one thread and never runs model code, so that forking is safe.
+"""
+
+import importlib
+import json
+import os
+import selectors
+import signal
+import socket
+import sys
+from pathlib import Path
+
+PRELOADED = (
+    "numpy",
+    "torch",
+    "torch.utils.data",
+    "etude.trial.pytorch",
+    "etude.trial.pytorch.controller",
+    "etude_trial_runner.harness",
+)
+MAX_REQUEST = 65536
+
+
+def main(descriptor: int) -> None:
+    """Fork on request until the runner is gone.
+
+    A request is a packet ``{"assignment": PATH}`` with three descriptors (control, stdout, stderr); answers are ``{"ready": true}``,
+    ``{"forked": PID}`` and ``{"exited": PID, "code": N}``, where a signal counts negative.
+    """
+    for module in PRELOADED:
+        importlib.import_module(module)
+    runner = socket.socket(fileno=descriptor)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the runner's to handle
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    woken, wake = socket.socketpair()
+    woken.setblocking(False)
+    wake.setblocking(False)
+    signal.set_wakeup_fd(wake.fileno(), warn_on_full_buffer=False)
+    selector = selectors.DefaultSelector()
+    selector.register(runner, selectors.EVENT_READ)
+    selector.register(woken, selectors.EVENT_READ)
+    _tell(runner, {"ready": True})
+    while True:
+        for key, _ in selector.select():
+            if key.fileobj is woken:
+                woken.recv(4096)
+                _reap(runner)
+                continue
+            body, descriptors, _, _ = socket.recv_fds(runner, MAX_REQUEST, 3)
+            if not body:
+                return
+            _tell(runner, {"forked": _fork(Path(json.loads(body)["assignment"]), descriptors, runner, woken, wake)})
+
+
+def _fork(assignment: Path, descriptors: list[int], *inherited: socket.socket) -> int:
+    pid = os.fork()
+    if pid:
+        for descriptor in descriptors:
+            os.close(descriptor)
+        return pid
+    code = 1
+    try:
+        from etude_trial_runner.harness import carry_out
+
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        for connection in inherited:
+            connection.close()
+        code = carry_out(assignment, *descriptors)
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code & 0xFF)
+
+
+def _reap(runner: socket.socket) -> None:
+    while True:
+        try:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return
+        if pid == 0:
+            return
+        _tell(runner, {"exited": pid, "code": os.waitstatus_to_exitcode(status)})
+
+
+def _tell(runner: socket.socket, message: dict[str, object]) -> None:
+    try:
+        runner.send(json.dumps(message).encode())
+    except (BrokenPipeError, ConnectionResetError):
+        os._exit(0)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

@@ -1,0 +1,38 @@
+"""The `etude` command and its groups."""
+
+import sys
+from importlib.metadata import entry_points
+
+import typer
+
+from etude import __version__
+from etude.cli import config, experiment
+
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="Tune the hyperparameters of your models.")
+app.add_typer(experiment.app, name="experiment")
+app.add_typer(config.app, name="config")
+for _command in entry_points(group="etude.commands"):  # `run`, if the standalone distribution is installed
+    app.command(_command.name)(_command.load())
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),
+) -> None: ...
+
+
+def main() -> None:
+    """Run the command line; errors that have a remedy are one message, not a traceback."""
+    from etude.cli.failures import FAILURES
+
+    try:
+        app()
+    except FAILURES as error:
+        typer.echo(str(error), err=True)
+        sys.exit(1)

@@ -1,0 +1,57 @@
+"""ApiClient: the metrics query API from Python."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+
+
+class ApiError(RuntimeError):
+    """The query API does not answer, or says no; the message says what."""
+
+
+class ApiClient:
+    """Asks the metrics service.
+
+    Parameters
+    ----------
+    url : such as ``http://127.0.0.1:8080``
+    """
+
+    def __init__(self, url: str, timeout: float = 30.0) -> None:
+        self._http = httpx.Client(base_url=url.rstrip("/"), timeout=timeout)
+        self._url = url
+
+    def get(self, path: str, **query: Any) -> Any:
+        """The answer to a question.
+
+        Raises
+        ------
+        ApiError
+            The service does not answer, or knows no such thing.
+        """
+        try:
+            response = self._http.get(f"/api/v1{path}", params={k: v for k, v in query.items() if v is not None})
+        except httpx.TransportError as error:
+            raise ApiError(f"no answer from the metrics service at {self._url} ({error}); is ETUDE_API_URL right?") from None
+        if response.is_error:
+            try:
+                detail = response.json()["detail"]
+            except (ValueError, KeyError, TypeError):
+                detail = response.text[:200]
+            raise ApiError(f"the metrics service says {response.status_code}: {detail}")
+        return response.json()
+
+    def pages(self, path: str, **query: Any) -> Iterator[Any]:
+        """All items of all pages."""
+        cursor: str | None = None
+        while True:
+            page = self.get(path, cursor=cursor, **query)
+            yield from page["items"]
+            cursor = page["next_cursor"]
+            if cursor is None:
+                return
+
+    def close(self) -> None:
+        """Close connections."""
+        self._http.close()

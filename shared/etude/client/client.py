@@ -1,0 +1,123 @@
+"""Client: a running etude installation from Python."""
+
+import asyncio
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from etude.bus.amqp import AmqpBus
+from etude.client.api import ApiClient, ApiError
+from etude.client.experiment import prepare
+from etude.client.settings import ClientSettings
+from etude.config import ExperimentConfig, load
+from etude.events import (
+    Envelope,
+    Event,
+    ExperimentActivateRequested,
+    ExperimentCancelRequested,
+    ExperimentKillRequested,
+    ExperimentPauseRequested,
+)
+from etude.service.clock import utc_now
+
+ENDED = ("completed", "failed", "canceled", "rejected")
+_REQUESTS: dict[str, type[Event]] = {
+    "pause": ExperimentPauseRequested,
+    "activate": ExperimentActivateRequested,
+    "cancel": ExperimentCancelRequested,
+    "kill": ExperimentKillRequested,
+}
+
+
+class UndeliverableError(RuntimeError):
+    """The broker has no queue for an event: no etude service has ever been connected to it."""
+
+
+class Client:
+    """Creates experiments by events, and asks about them over HTTP.
+
+    Parameters
+    ----------
+    settings : where broker, query API and storage are; by default from ``ETUDE_*`` environment variables
+    """
+
+    def __init__(self, settings: ClientSettings | None = None) -> None:
+        self.settings = settings or ClientSettings()
+        self.api = ApiClient(self.settings.api_url)
+
+    def create_experiment(self, config: ExperimentConfig | Path, model_directory: Path) -> str:
+        """Create an experiment; returns its id.
+
+        Raises
+        ------
+        ConfigError
+            The configuration or the model directory has mistakes; nothing was published.
+        UndeliverableError
+            Nobody is there to take the experiment.
+        """
+        checked = load(config) if isinstance(config, Path) else config
+        new = prepare(checked, model_directory, self.settings.storage, self.settings.user)
+        self._publish([new.announce(utc_now())])
+        return new.experiment_id
+
+    def request(self, experiment_id: str, what: str) -> None:
+        """Ask for an experiment to ``pause``, ``activate``, ``cancel`` or ``kill``.
+
+        Raises
+        ------
+        ApiError
+            There is no such experiment.
+        """
+        self.api.get(f"/experiments/{experiment_id}")
+        event = _REQUESTS[what](requested_by=self.settings.user)  # type: ignore[call-arg]
+        self._publish([Envelope.wrap(event, source="client", time=utc_now(), experiment_id=experiment_id)])
+
+    def watch(self, experiment_id: str, interval: float = 0.5, patience: float = 15.0) -> Iterator[dict[str, Any]]:
+        """The experiment's state as it changes, up to its end.
+
+        Parameters
+        ----------
+        interval : seconds between two questions
+        patience : seconds for which an experiment may be unknown (it may be on its way) or the service away
+        """
+        last: dict[str, Any] | None = None
+        answered = time.monotonic()
+        while True:
+            try:
+                experiment = self.api.get(f"/experiments/{experiment_id}")
+                answered = time.monotonic()
+            except ApiError:
+                if time.monotonic() - answered > patience:
+                    raise
+                time.sleep(interval)
+                continue
+            if experiment != last:
+                yield experiment
+                last = experiment
+            if experiment["state"] in ENDED:
+                return
+            time.sleep(interval)
+
+    def wait(self, experiment_id: str) -> dict[str, Any]:
+        """The experiment at its end."""
+        *_, last = self.watch(experiment_id)
+        return last
+
+    def close(self) -> None:
+        """Close connections."""
+        self.api.close()
+
+    def _publish(self, envelopes: Sequence[Envelope]) -> None:
+        async def publish() -> list[Envelope]:
+            bus = AmqpBus(self.settings.amqp_url, name="client", declare=False)
+            try:
+                await bus.start(attempts=3)
+                return await bus.publish(envelopes)
+            finally:
+                await bus.close()
+
+        if unwanted := asyncio.run(publish()):
+            raise UndeliverableError(
+                f"the broker has no queue for {unwanted[0].type}; start the etude services at the same ETUDE_AMQP_URL first"
+            )

@@ -1,0 +1,27 @@
+"""ClientSettings: what the command line and the SDK are told by ``ETUDE_*`` environment variables."""
+
+import getpass
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from etude.service.settings import default_storage
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container may run as a user without a name
+        return ""
+
+
+class ClientSettings(BaseSettings):
+    """Where a running installation is."""
+
+    model_config = SettingsConfigDict(env_prefix="ETUDE_", extra="ignore")
+
+    amqp_url: str = "amqp://guest:guest@127.0.0.1:5672/"
+    api_url: str = "http://127.0.0.1:8080"
+    storage: str = Field(default_factory=default_storage)
+    """fsspec URL that clients and runners share."""
+    user: str = Field(default_factory=_user)

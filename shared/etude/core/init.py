@@ -1,0 +1,47 @@
+"""init: the entry of a script into the core API."""
+
+import contextlib
+import os
+import socket
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from etude.artifacts.storage import local_url
+from etude.core.assignment import Assignment
+from etude.core.link import PrintingLink, SocketLink
+from etude.core.run import Run
+from etude.events import Length
+
+ASSIGNMENT = "ETUDE_TRIAL_ASSIGNMENT"
+DESCRIPTOR = "ETUDE_TRIAL_FD"
+
+
+@contextlib.contextmanager
+def init(hyperparameters: Mapping[str, Any] | None = None, length: int = 1) -> Iterator[Run]:
+    """Become the trial that the runner started this process for.
+
+    A script that is started by hand trains once, with the arguments given here, and prints what it reports.
+
+    Parameters
+    ----------
+    hyperparameters, length : for a script that is started by hand; a trial has its own
+    """
+    if ASSIGNMENT in os.environ:
+        assignment = Assignment.model_validate_json(Path(os.environ[ASSIGNMENT]).read_bytes())
+        link = SocketLink(socket.socket(fileno=os.dup(int(os.environ[DESCRIPTOR]))))
+        yield Run(assignment, link)
+        return
+    with tempfile.TemporaryDirectory(prefix="etude-run-") as folder:
+        assignment = Assignment(
+            experiment_id="by-hand",
+            trial_id=1,
+            lease_number=1,
+            config={},
+            hyperparameters=dict(hyperparameters or {}),
+            trial_seed=0,
+            train_until=Length.batches(length),
+            storage=local_url(Path(folder)),
+        )
+        yield Run(assignment, PrintingLink())

@@ -1,0 +1,84 @@
+"""Link: how a trial's process talks with its runner, in lines of JSON over a socket."""
+
+import json
+import os
+import socket
+import threading
+from collections.abc import Callable
+from typing import Any, Protocol
+
+Message = dict[str, Any]
+
+
+class Link(Protocol):
+    """Sends messages to the runner, and hands over those that come from it."""
+
+    def send(self, message: Message) -> None:
+        """Tell the runner; returns when the message is on its way."""
+
+    def listen(self, heard: Callable[[Message], None]) -> None:
+        """Call ``heard`` for each message that comes from now on, on another thread."""
+
+    def close(self) -> None:
+        """Say nothing more."""
+
+
+class SocketLink:
+    """A link over a stream socket. When the runner is gone the process ends: its lease is lost."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._socket = connection
+        self._reader = connection.makefile("rb")
+        self._sending = threading.Lock()
+
+    def receive(self) -> Message:
+        """Wait for one message; only before :meth:`listen`."""
+        line = self._reader.readline()
+        if not line:
+            os._exit(1)
+        return dict(json.loads(line))
+
+    def send(self, message: Message) -> None:
+        """Tell the runner."""
+        body = json.dumps(message, separators=(",", ":")).encode() + b"\n"
+        with self._sending:
+            try:
+                self._socket.sendall(body)
+            except (BrokenPipeError, ConnectionResetError):
+                os._exit(1)
+
+    def listen(self, heard: Callable[[Message], None]) -> None:
+        """Hand over what comes, on a thread of its own."""
+
+        def read() -> None:
+            for line in self._reader:
+                heard(json.loads(line))
+            os._exit(1)
+
+        threading.Thread(target=read, name="etude link", daemon=True).start()
+
+    def close(self) -> None:
+        """Nothing to do: the socket closes with the process."""
+
+
+class PrintingLink:
+    """What a script gets that is started by hand: results are printed, and one stretch of training is all there is."""
+
+    def __init__(self) -> None:
+        self._heard: Callable[[Message], None] = lambda _: None
+
+    def send(self, message: Message) -> None:
+        """Print results, and end after the first stretch."""
+        if message["say"] == "validation":
+            [(unit, length)] = message["length"].items()
+            metrics = ", ".join(f"{name}={value:.6g}" for name, value in message["metrics"].items())
+            print(f"validation after {length} {unit}: {metrics}")  # noqa: T201
+        elif message["say"] == "waiting":
+            self._heard({"do": "stop"})
+
+    def listen(self, heard: Callable[[Message], None]) -> None:
+        """Remember whom to tell."""
+        self._heard = heard
+
+    def close(self) -> None:
+        """Nothing to do."""

@@ -1,0 +1,146 @@
+"""Run: one trial from the inside. What training code asks, reports and saves."""
+
+import contextlib
+import math
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import JsonValue
+
+from etude.artifacts.checkpoint import checkpoint_uri, commit_checkpoint, fetch_checkpoint, staging_folder
+from etude.core.assignment import Assignment
+from etude.core.errors import CoreError
+from etude.core.link import Link
+from etude.core.searcher import Searcher
+from etude.events import CheckpointReference, Hyperparameters, Length
+
+
+class Run:
+    """A trial that runs.
+
+    Attributes
+    ----------
+    searcher : the targets of the trial
+    length : how much training the latest checkpoint holds, 0 for a new trial
+    """
+
+    def __init__(self, assignment: Assignment, link: Link) -> None:
+        self.assignment = assignment
+        self.searcher = Searcher(link, assignment.train_until)
+        self._link = link
+        self._unit = assignment.train_until.unit
+        self._latest = assignment.checkpoint
+        self._saved: set[str] = set()
+        self._began = time.monotonic()
+        link.listen(self.searcher.heard)
+
+    @property
+    def length(self) -> int:
+        """How much training the latest checkpoint holds."""
+        return self._latest.length if self._latest else 0
+
+    @property
+    def hyperparameters(self) -> Hyperparameters:
+        """All hyperparameters of this trial."""
+        return self.assignment.hyperparameters
+
+    @property
+    def trial_seed(self) -> int:
+        """A seed of this trial's own."""
+        return self.assignment.trial_seed
+
+    @property
+    def data(self) -> Any:
+        """The ``data`` section of the configuration."""
+        return self.assignment.config.get("data")
+
+    def get_hparam(self, name: str) -> JsonValue:
+        """A hyperparameter by name; dots lead into nested ones.
+
+        Raises
+        ------
+        CoreError
+            There is none of that name; those that there are are listed.
+        """
+        value: Any = self.hyperparameters
+        for key in name.split("."):
+            if not isinstance(value, Mapping) or key not in value:
+                raise CoreError(
+                    f"there is no hyperparameter {name!r}; the configuration has: {', '.join(sorted(self.hyperparameters))}"
+                )
+            value = value[key]
+        return value
+
+    def should_stop(self) -> bool:
+        """True when the slots are wanted back: save a checkpoint and leave the training loop."""
+        return self.searcher.stopping
+
+    def report_training(self, length: int, metrics: Mapping[str, Any]) -> None:
+        """Report training metrics after ``length`` of training."""
+        self._link.send({"say": "training", "length": self._wire(length), "metrics": _scalars(metrics), "time": time.time()})
+
+    def report_validation(self, length: int, metrics: Mapping[str, Any]) -> None:
+        """Report validation metrics after ``length`` of training; at an operation's length this completes it."""
+        checkpoint = self._latest if self._latest and self._latest.length == length else None
+        self._link.send(
+            {
+                "say": "validation",
+                "length": self._wire(length),
+                "metrics": _scalars(metrics),
+                "checkpoint": checkpoint.to_json() if checkpoint else None,
+                "seconds": time.monotonic() - self._began,
+            }
+        )
+        self.searcher.validated(length)
+
+    @contextlib.contextmanager
+    def save_checkpoint(self, length: int, metadata: Mapping[str, Any] | None = None) -> Iterator[Path]:
+        """A folder to write state into; at the end of the context it becomes the trial's latest checkpoint.
+
+        Save before you report the validation at the same length, so that the two are known to belong together.
+        """
+        a = self.assignment
+        uri = checkpoint_uri(a.storage, a.experiment_id, a.trial_id, a.lease_number, length)
+        if uri in self._saved:  # two within one epoch, say: what was reported with the first must stay what it was
+            uri = f"{uri}-{len(self._saved)}"
+        self._saved.add(uri)
+        with staging_folder(uri) as folder:
+            yield folder
+            manifest = commit_checkpoint(
+                folder,
+                uri,
+                experiment_id=a.experiment_id,
+                trial_id=a.trial_id,
+                lease_number=a.lease_number,
+                length=Length(unit=self._unit, amount=length),
+                metadata={"hyperparameters": a.hyperparameters, **(metadata or {})},
+            )
+        self._latest = CheckpointReference(uri=uri, length=length)
+        files = [entry.to_json() for entry in manifest.files]
+        self._link.send({"say": "checkpoint", "uri": uri, "length": self._wire(length), "files": files})
+
+    @contextlib.contextmanager
+    def restore_checkpoint(self) -> Iterator[Path | None]:
+        """The folder of the checkpoint to start from, or None for a new trial."""
+        if self._latest is None:
+            yield None
+            return
+        with fetch_checkpoint(self._latest.uri) as folder:
+            yield folder
+
+    def _wire(self, length: int) -> dict[str, int]:
+        return {self._unit.value: int(length)}
+
+
+def _scalars(metrics: Mapping[str, Any]) -> dict[str, float | str]:
+    """Metrics as floats; what JSON has no number for goes as a string that reads back as one."""
+    scalars: dict[str, float | str] = {}
+    for name, value in metrics.items():
+        try:
+            number = float(value)
+        except (TypeError, ValueError):
+            raise CoreError(f"metric {name!r} is {value!r}; report numbers (a tensor by its .item())") from None
+        scalars[str(name)] = number if math.isfinite(number) else str(number)
+    return scalars

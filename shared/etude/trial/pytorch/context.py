@@ -1,0 +1,96 @@
+"""PyTorchTrialContext: wraps what must be moved to the device, saved and restored."""
+
+from collections.abc import Callable
+from enum import Enum
+from typing import Any, TypeVar
+
+import torch
+from torch import nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+from etude.core.errors import CoreError
+from etude.core.run import Run
+from etude.trial.context import TrialContext
+
+M = TypeVar("M", bound=nn.Module)
+O = TypeVar("O", bound=Optimizer)
+
+
+class StepMode(Enum):
+    """When a learning rate scheduler steps."""
+
+    EVERY_BATCH = "every batch"
+    EVERY_EPOCH = "every epoch"
+    MANUALLY = "manually"
+
+
+class PyTorchTrialContext(TrialContext):
+    """What a PyTorchTrial's ``__init__`` registers its parts with.
+
+    Attributes
+    ----------
+    device : where the models live and batches are moved to
+    """
+
+    def __init__(self, run: Run) -> None:
+        super().__init__(run)
+        self.device = torch.device("cuda" if run.assignment.kind == "cuda" and torch.cuda.is_available() else "cpu")
+        self.models: list[nn.Module] = []
+        self.optimizers: list[Optimizer] = []
+        self.schedulers: list[tuple[LRScheduler, StepMode]] = []
+
+    def wrap_model(self, model: M) -> M:
+        """Move a model to the device; it is saved in checkpoints."""
+        model = model.to(self.device)
+        self.models.append(model)
+        return model
+
+    def wrap_optimizer(self, optimizer: O) -> O:
+        """Register an optimizer of wrapped models; it is saved in checkpoints.
+
+        Raises
+        ------
+        CoreError
+            It holds a parameter that is on another device, because its model was not wrapped first.
+        """
+        for group in optimizer.param_groups:
+            if any(parameter.device.type != self.device.type for parameter in group["params"]):
+                raise CoreError("wrap_optimizer: wrap the model first, and give the optimizer the wrapped model's parameters")
+        self.optimizers.append(optimizer)
+        return optimizer
+
+    def wrap_lr_scheduler(self, scheduler: LRScheduler, step_mode: StepMode = StepMode.EVERY_BATCH) -> LRScheduler:
+        """Register a learning rate scheduler; it is saved in checkpoints and steps by itself, unless ``MANUALLY``."""
+        self.schedulers.append((scheduler, step_mode))
+        return scheduler
+
+    def backward(self, loss: torch.Tensor, **arguments: Any) -> None:
+        """Compute gradients."""
+        loss.backward(**arguments)  # type: ignore[no-untyped-call]
+
+    def step_optimizer(
+        self, optimizer: Optimizer, clip_grads: Callable[[list[torch.Tensor]], None] | None = None
+    ) -> None:
+        """Update the parameters and clear their gradients.
+
+        Parameters
+        ----------
+        clip_grads : is given the parameters before the step
+        """
+        if clip_grads is not None:
+            clip_grads([parameter for group in optimizer.param_groups for parameter in group["params"]])
+        optimizer.step()
+        optimizer.zero_grad()
+
+    def to_device(self, value: Any) -> Any:
+        """Move all tensors of a batch to the device."""
+        if isinstance(value, torch.Tensor):
+            return value.to(self.device, non_blocking=True)
+        if isinstance(value, dict):
+            return {key: self.to_device(item) for key, item in value.items()}
+        if isinstance(value, tuple) and hasattr(value, "_fields"):
+            return type(value)(*map(self.to_device, value))
+        if isinstance(value, list | tuple):
+            return type(value)(map(self.to_device, value))
+        return value
