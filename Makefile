@@ -1,0 +1,55 @@
+# `make demo` shows etude at work, `make test` checks it. Both install what they need into .venv.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DISTRIBUTIONS := shared services/searcher services/scheduler services/trial_runner services/metrics services/standalone
+CODE := shared services tests examples
+
+.PHONY: help demo test unit lint types servers generate clean
+
+help:
+	@echo "make demo      tune a small network on this machine (a minute)"
+	@echo "make test      install, lint, check types, run every test on a real RabbitMQ and mongod"
+	@echo "make unit      the unit tests alone"
+	@echo "make generate  write docs/asyncapi.yaml anew from the event types"
+	@echo "make clean     remove what the other targets made"
+
+demo: $(VENV)/.demo
+	$(BIN)/etude run examples/digits/adaptive.yaml examples/digits
+
+test: $(VENV)/.tests servers lint types
+	$(BIN)/python -m pytest tests -n 2 --dist loadgroup
+
+unit: $(VENV)/.tests
+	$(BIN)/python -m pytest tests/unit -n 2
+
+lint: $(VENV)/.tests
+	$(BIN)/ruff check $(CODE)
+	$(BIN)/ruff format --check $(CODE)
+	$(BIN)/lint-imports
+
+types: $(VENV)/.tests
+	$(BIN)/mypy shared/etude services/searcher/etude_searcher services/scheduler/etude_scheduler \
+		services/trial_runner/etude_trial_runner services/metrics/etude_metrics services/standalone/etude_standalone
+
+generate: $(VENV)/.demo
+	$(BIN)/python -m etude.bus.asyncapi > docs/asyncapi.yaml
+
+servers:
+	sh tests/servers/install_rabbitmq.sh
+
+$(VENV)/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "etude needs Python 3.11 or later; say which with make PYTHON=...")'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.demo: $(VENV)/bin/python constraints.txt $(DISTRIBUTIONS:=/pyproject.toml)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch $(DISTRIBUTIONS:%=-e %) scikit-learn
+	touch $@
+
+$(VENV)/.tests: $(VENV)/.demo tests/requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -r tests/requirements.txt
+	touch $@
+
+clean:
+	rm -rf $(VENV) .etude .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
