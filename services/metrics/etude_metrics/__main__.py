@@ -6,8 +6,8 @@ from typing import Annotated
 import uvicorn
 from pydantic import Field
 
-from etude.bus import Unavailable
 from etude.bus.amqp import AmqpBus
+from etude.errors import Unavailable
 from etude.service.logs import log_as_json
 from etude.service.runtime import run, until_available
 from etude.service.settings import Settings

@@ -1,6 +1,6 @@
 """The event bus: one port, two transports (RabbitMQ in `amqp`, one process in `memory`)."""
 
-from etude.bus.errors import BusClosedError, Unavailable
+from etude.bus.errors import BusClosedError
 from etude.bus.memory import DeadLetter, MemoryBroker, MemoryBus
 from etude.bus.port import BATCH, EventBus, Handler, Subscription
 
@@ -13,5 +13,4 @@ __all__ = [
     "MemoryBroker",
     "MemoryBus",
     "Subscription",
-    "Unavailable",
 ]

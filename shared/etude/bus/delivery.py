@@ -6,8 +6,8 @@ from typing import Generic, TypeVar
 
 import structlog
 
-from etude.bus.errors import Unavailable
 from etude.bus.port import Handler
+from etude.errors import Unavailable
 from etude.events import Envelope, EventError
 
 log = structlog.get_logger("etude.bus")

@@ -1,9 +1,9 @@
 """Failures that are told in one message: the thing, and the way out."""
 
 from etude.artifacts import ArtifactError
-from etude.bus import Unavailable
 from etude.client import ApiError
 from etude.client.client import UndeliverableError
 from etude.config import ConfigError
+from etude.errors import Unavailable
 
 FAILURES = (ApiError, ArtifactError, ConfigError, UndeliverableError, Unavailable)

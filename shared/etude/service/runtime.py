@@ -7,7 +7,7 @@ from importlib.util import find_spec
 
 import structlog
 
-from etude.bus import Unavailable
+from etude.errors import Unavailable
 
 log = structlog.get_logger("etude.service")
 

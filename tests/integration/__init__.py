@@ -1,0 +1,1 @@
+"""Parts of etude against real servers."""
