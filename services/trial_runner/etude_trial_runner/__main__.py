@@ -30,6 +30,8 @@ class RunnerSettings(Settings):
     runner_id: str = Field(default_factory=socket.gethostname)
     slots: Annotated[int, Field(ge=1)] | None = None
     """How many slots to offer; by default every CUDA device, or one CPU share a core."""
+    threads_per_slot: Annotated[int, Field(ge=1)] | None = None
+    """CPU threads of a trial for each of its slots; by default the cores are shared out among the slots."""
     labels: list[str] = []
     work: Path = Path(".etude/runner")
     """Where model definitions are unpacked and unconfirmed reports wait."""
@@ -57,7 +59,7 @@ async def main(stop: asyncio.Event) -> None:
         pool=settings.pool,
         labels=settings.labels,
         host=socket.gethostname(),
-        threads_per_slot=threads_per_slot(len(slots)),
+        threads_per_slot=settings.threads_per_slot or threads_per_slot(len(slots)),
         heartbeat=settings.heartbeat_seconds,
         patience=Patience(
             resend=min(10.0, settings.hand_back_seconds / 3), hand_back=settings.hand_back_seconds

@@ -1,0 +1,1 @@
+"""A whole installation as separate processes on real servers."""

@@ -1,0 +1,146 @@
+"""Installation: the services of etude as processes, to be started, killed and asked."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from pymongo import MongoClient
+
+from etude.client import ApiClient, Client
+from etude.client.settings import ClientSettings
+from tests.servers.ports import free_port
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+class Installation:
+    """Processes of one etude installation.
+
+    Parameters
+    ----------
+    folder : for storage, work folders and logs
+    amqp_url, mongo_url, database : servers
+    """
+
+    def __init__(self, folder: Path, amqp_url: str, mongo_url: str, database: str) -> None:
+        self.folder = folder
+        port = free_port()
+        self.environment = {
+            **os.environ,
+            "ETUDE_AMQP_URL": amqp_url,
+            "ETUDE_MONGO_URL": mongo_url,
+            "ETUDE_DATABASE": database,
+            "ETUDE_STORAGE": f"file://{folder / 'storage'}",
+            "ETUDE_API_PORT": str(port),
+            "ETUDE_API_URL": f"http://127.0.0.1:{port}",
+            "ETUDE_RUNNER_TIMEOUT": "4",
+            "ETUDE_HEARTBEAT_SECONDS": "1",
+            "ETUDE_REPAIR_SECONDS": "5",
+            "ETUDE_THREADS_PER_SLOT": "1",  # the runners of a test share one machine
+            "ETUDE_WORK": str(folder / "work"),
+        }
+        self.api_url = f"http://127.0.0.1:{port}"
+        self.api = ApiClient(self.api_url)
+        self.database = MongoClient[dict[str, Any]](mongo_url)[database]
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+
+    def start(self, name: str, module: str, **environment: str) -> None:
+        """Start ``python -m module`` under a name."""
+        log = (self.folder / f"{name}.log").open("ab")
+        self._processes[name] = subprocess.Popen(
+            [sys.executable, "-m", module], env={**self.environment, **environment}, stdout=log, stderr=log
+        )
+
+    def start_services(self) -> None:
+        """The three services that are no runner."""
+        for name in ("searcher", "scheduler", "metrics"):
+            self.start(name, f"etude_{name}")
+
+    def start_runner(self, name: str, slots: int = 1) -> None:
+        """A runner under its name."""
+        self.start(name, "etude_trial_runner", ETUDE_RUNNER_ID=name, ETUDE_SLOTS=str(slots))
+
+    def kill(self, name: str) -> None:
+        """kill -9."""
+        process = self._processes.pop(name)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+
+    def stop(self) -> None:
+        """Stop everything, and see that nothing is left."""
+        for process in self._processes.values():
+            process.terminate()
+        for process in self._processes.values():
+            try:
+                process.wait(30)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+    def client(self) -> Client:
+        """A client of this installation."""
+        e = self.environment
+        settings = ClientSettings(
+            amqp_url=e["ETUDE_AMQP_URL"], api_url=self.api_url, storage=e["ETUDE_STORAGE"], user="tester"
+        )
+        return Client(settings)
+
+    def etude(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        """The command line."""
+        command = [sys.executable, "-c", "from etude.cli.main import main; main()", *arguments]
+        return subprocess.run(
+            command, env=self.environment, capture_output=True, text=True, timeout=120, check=False
+        )
+
+    def create(self, config: Path, model: Path) -> str:
+        """Create an experiment as soon as the services have declared their queues; returns its id."""
+        from etude.client.client import UndeliverableError
+
+        created: list[str] = []
+
+        def attempt() -> bool:
+            try:
+                created.append(self.client().create_experiment(config, model))
+            except UndeliverableError:
+                return False
+            return True
+
+        self.until(attempt, 60, "the services declare their queues")
+        return created[0]
+
+    def wait(self, experiment_id: str, seconds: float = 180) -> dict[str, Any]:
+        """The experiment at its end."""
+        last: dict[str, Any] = {}
+
+        def ended() -> bool:
+            last.update(self.ask(f"/experiments/{experiment_id}") or {})
+            return last.get("state") in ("completed", "failed", "canceled", "rejected")
+
+        self.until(ended, seconds, f"experiment {experiment_id} ends")
+        return last
+
+    def ask(self, path: str) -> Any:
+        """An answer of the query API, or None if there is none (yet)."""
+        from etude.client import ApiError
+
+        try:
+            return self.api.get(path)
+        except ApiError:
+            return None
+
+    def until(self, condition: Callable[[], bool], seconds: float, what: str) -> None:
+        """Wait for something to happen."""
+        deadline = time.monotonic() + seconds
+        while not condition():
+            if time.monotonic() > deadline:
+                logs = "".join(
+                    f"\n--- {log.name}\n" + "\n".join(log.read_text().splitlines()[-25:])
+                    for log in sorted(self.folder.glob("*.log"))
+                )
+                raise TimeoutError(f"waited {seconds} s for: {what}{logs}")
+            time.sleep(0.1)
