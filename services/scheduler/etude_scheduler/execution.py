@@ -1,6 +1,6 @@
 """Execution: how far one trial is, where it runs, and what it should do next. Pure."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Self
@@ -131,7 +131,8 @@ class Execution:
 
     def to_document(self) -> dict[str, Any]:
         """As it is stored."""
-        return {"_id": f"{self.experiment_id}/{self.trial_id}", **asdict(self), "open": self.open}
+        allocation = {**vars(self.allocation)} if self.allocation else None
+        return {"_id": document_id(self.key), **vars(self), "allocation": allocation, "open": self.open}
 
     @classmethod
     def from_document(cls, document: dict[str, Any]) -> Self:

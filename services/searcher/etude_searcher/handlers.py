@@ -35,6 +35,7 @@ class _Work:
 
     searches: dict[str, Search] = field(default_factory=dict)
     created_at: dict[str, str] = field(default_factory=dict)
+    changed: set[str] = field(default_factory=set)
     log: dict[str, Document] = field(default_factory=dict)
     snapshots: list[Document] = field(default_factory=list)
     outgoing: list[Envelope] = field(default_factory=list)
@@ -134,6 +135,7 @@ class SearchHandlers:
         search = self._active.get(experiment_id) or self._ended.get(experiment_id)
         if search is None:
             search = await self._load(experiment_id)
+            work.changed.add(experiment_id)  # whoever held it before may not have come to writing its document
         if search is None:
             if not isinstance(event, ExperimentCreated):
                 raise EventError(f"no experiment {experiment_id} is known; publish experiment.created first")
@@ -144,11 +146,11 @@ class SearchHandlers:
             self._record(envelope, search, search.begin(), work)
             return
         self._keep(experiment_id, search)
+        work.searches[experiment_id] = search
         before = search.decided(event)
         if before is not None:
             work.outgoing += await self._said_before(experiment_id, before, search, work)
             return
-        work.searches[experiment_id] = search
         decision = search.decide(event)
         if decision is not None:
             self._record(envelope, search, decision, work)
@@ -157,25 +159,26 @@ class SearchHandlers:
         experiment_id, now = envelope.experiment, self._clock()
         document = decision_document(experiment_id, decision, envelope.id, now)
         work.log[document["_id"]] = document
+        work.changed.add(experiment_id)
         if search.seq % SNAPSHOT_EVERY == 0:
             work.snapshots += snapshot_documents(experiment_id, search)
         work.outgoing += _envelopes(experiment_id, decision, envelope.id, search.pool, now)
 
     async def _commit(self, work: _Work) -> None:
-        if not work.log:
-            return
-        await self._store.insert(SEARCH_LOG, list(work.log.values()))
-        changed = {document["experiment_id"] for document in work.log.values()}
+        if work.log:
+            await self._store.insert(SEARCH_LOG, list(work.log.values()))
         documents = []
-        for experiment_id in sorted(changed):
+        for experiment_id in sorted(work.changed):
             search = work.searches[experiment_id]
             created_at = work.created_at.get(experiment_id) or await self._creation_time(experiment_id)
             documents.append(experiment_document(experiment_id, search, created_at, self._clock()))
             self._keep(experiment_id, search)
             if search.state.ended:
                 log.info("experiment ended", experiment_id=experiment_id, state=search.state.value)
-        await self._store.put(EXPERIMENTS, documents)
-        await self._store.put(SEARCH_SNAPSHOTS, work.snapshots)
+        if documents:
+            await self._store.put(EXPERIMENTS, documents)
+        if work.snapshots:
+            await self._store.put(SEARCH_SNAPSHOTS, work.snapshots)
 
     async def _creation_time(self, experiment_id: str) -> str:
         if experiment_id not in self._created_at:

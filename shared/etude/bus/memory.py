@@ -42,23 +42,35 @@ class MemoryBroker:
     def __init__(self, pools: tuple[str, ...] = ("default",)) -> None:
         self.queues: dict[str, _QueueState] = {}
         self.dead: list[DeadLetter] = []
+        self._routes: dict[tuple[str, str], list[_QueueState]] = {}
         for queue in durable_queues(pools):
             self.declare(queue)
 
     def declare(self, queue: Queue) -> _QueueState:
         """Create a queue if there is none of its name."""
-        return self.queues.setdefault(queue.name, _QueueState(queue))
+        if queue.name not in self.queues:
+            self.queues[queue.name] = _QueueState(queue)
+            self._routes.clear()
+        return self.queues[queue.name]
+
+    def remove(self, queue: Queue) -> None:
+        """Delete a queue with all that is in it."""
+        self.queues.pop(queue.name, None)
+        self._routes.clear()
 
     def route(self, exchange: str, key: str, body: bytes) -> bool:
         """Put a body into every queue bound to the key; False if there is none."""
-        wanted = False
-        for state in self.queues.values():
-            queue = state.queue
-            if queue.exchange == exchange and any(matches(binding, key) for binding in queue.bindings):
-                state.ready.append(_Message(body))
-                state.wake.set()
-                wanted = True
-        return wanted
+        routes = self._routes.get((exchange, key))
+        if routes is None:
+            routes = self._routes[exchange, key] = [
+                state
+                for state in self.queues.values()
+                if state.queue.exchange == exchange and any(matches(binding, key) for binding in state.queue.bindings)
+            ]
+        for state in routes:
+            state.ready.append(_Message(body))
+            state.wake.set()
+        return bool(routes)
 
     @property
     def idle(self) -> bool:
@@ -129,7 +141,7 @@ class MemorySubscription:
         if self in self._state.consumers:
             self._state.consumers.remove(self)
         if self._state.queue.exclusive and not self._state.consumers:
-            self._broker.queues.pop(self._state.queue.name, None)
+            self._broker.remove(self._state.queue)
         self._state.wake.set()
         if self._on_lost:
             self._on_lost()

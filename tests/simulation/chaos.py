@@ -1,0 +1,120 @@
+"""Chaos: a bus and a store that do what networks and servers do."""
+
+import asyncio
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from etude.bus import MemoryBroker, MemoryBus
+from etude.bus.memory import MemorySubscription
+from etude.bus.port import Handler
+from etude.bus.topology import Queue, exchange_of, routing_key
+from etude.errors import Unavailable
+from etude.events import Envelope
+from etude.store import Document, SqliteStore, Where
+from etude.store.schema import Collection
+
+
+@dataclass(frozen=True)
+class Weather:
+    """How bad it is; probabilities for each event or call.
+
+    Attributes
+    ----------
+    duplicated, delayed : of an event on its way to its queues
+    unavailable : of a call to the store that fails, before or after it did its work
+    """
+
+    duplicated: float = 0.03
+    delayed: float = 0.1
+    longest_delay: float = 20.0
+    unavailable: float = 0.01
+
+
+class ChaosBus:
+    """A connection on which events are duplicated and delayed, and so overtake each other.
+
+    Parameters
+    ----------
+    published : is told each event when it is published
+    """
+
+    def __init__(
+        self, broker: MemoryBroker, dice: random.Random, weather: Weather, published: Callable[[Envelope], None]
+    ) -> None:
+        self._broker = broker
+        self._bus = MemoryBus(broker)
+        self._dice = dice
+        self._weather = weather
+        self._published = published
+
+    async def publish(self, envelopes: Sequence[Envelope]) -> list[Envelope]:
+        await asyncio.sleep(self._dice.random() * 0.01)
+        loop, dice, weather = asyncio.get_running_loop(), self._dice, self._weather
+        for envelope in envelopes:
+            self._published(envelope)
+            route = (exchange_of(envelope), routing_key(envelope), envelope.to_bytes())
+            for _ in range(2 if dice.random() < weather.duplicated else 1):
+                if dice.random() < weather.delayed:
+                    loop.call_later(dice.random() * weather.longest_delay, self._broker.route, *route)
+                else:
+                    self._broker.route(*route)
+        await asyncio.sleep(self._dice.random() * 0.01)
+        return []
+
+    async def subscribe(
+        self, queue: Queue, handler: Handler, on_lost: Callable[[], None] | None = None
+    ) -> MemorySubscription:
+        return await self._bus.subscribe(queue, handler, on_lost)
+
+    async def close(self) -> None:
+        await self._bus.close()
+
+
+class ChaosStore:
+    """A store that takes its time, and is away now and then, sometimes after it did what it was told."""
+
+    def __init__(self, store: SqliteStore, dice: random.Random, weather: Weather) -> None:
+        self._store = store
+        self._dice = dice
+        self._weather = weather
+
+    async def open(self) -> None:
+        await self._store.open()
+
+    async def close(self) -> None:
+        """The one store outlives every connection."""
+
+    async def get(self, collection: Collection, ids: Sequence[str]) -> list[Document]:
+        await self._trouble()
+        return await self._store.get(collection, ids)
+
+    async def find(
+        self, collection: Collection, where: Where, order_by: Sequence[str] = (), limit: int | None = None
+    ) -> list[Document]:
+        await self._trouble()
+        return await self._store.find(collection, where, order_by, limit)
+
+    async def count(self, collection: Collection, where: Where) -> int:
+        await self._trouble()
+        return await self._store.count(collection, where)
+
+    async def insert(self, collection: Collection, documents: Sequence[Document]) -> None:
+        await self._trouble()
+        await self._store.insert(collection, documents)
+        await self._trouble()
+
+    async def put(self, collection: Collection, documents: Sequence[Document]) -> None:
+        await self._trouble()
+        await self._store.put(collection, documents)
+        await self._trouble()
+
+    async def put_versioned(self, collection: Collection, documents: Sequence[Document]) -> None:
+        await self._trouble()
+        await self._store.put_versioned(collection, documents)
+        await self._trouble()
+
+    async def _trouble(self) -> None:
+        await asyncio.sleep(self._dice.random() * 0.01)
+        if self._dice.random() < self._weather.unavailable:
+            raise Unavailable("the simulated database is away")

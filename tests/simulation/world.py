@@ -1,0 +1,219 @@
+"""World: services, runners and experiments, and a god who throws dice."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from etude.bus import MemoryBroker
+from etude.events import (
+    AllocationGranted,
+    Envelope,
+    Event,
+    ExperimentActivateRequested,
+    ExperimentCreated,
+    ExperimentPauseRequested,
+    ModelDefinition,
+    Slot,
+)
+from etude.store import Document, SqliteStore
+from etude.store.schema import EXPERIMENT_VIEWS, EXPERIMENTS, SEARCH_LOG, TRIALS
+from etude_metrics.service import MetricsService
+from etude_scheduler.scheduler import Timing
+from etude_scheduler.service import SchedulerService
+from etude_searcher.journal import recorded_decision
+from etude_searcher.search import Search
+from etude_searcher.service import SearcherService
+from etude_trial_runner.agent import Agent, Machine
+from etude_trial_runner.allocation import Patience
+from etude_trial_runner.outbox import Outbox
+from etude_trial_runner.spool import Spool
+from tests.e2e.audit import audit
+from tests.simulation.chaos import ChaosBus, ChaosStore, Weather
+from tests.simulation.clock import virtual_now
+from tests.simulation.trials import Luck, SimulatedLauncher
+
+RUNNERS = 20
+LONGEST = 6 * 3600.0  # virtual seconds
+Part = Callable[[], Awaitable[Callable[[], Awaitable[None]]]]
+"""Starts a part of the world; returns how to crash it."""
+
+
+@dataclass
+class Story:
+    """What happened, for the audit."""
+
+    leases: dict[tuple[str, int], list[int]] = field(default_factory=dict)
+    crashes: int = 0
+    told: list[str] = field(default_factory=list)
+
+    def published(self, envelope: Envelope) -> None:
+        """An event was published."""
+        self.told.append(f"{envelope.time.isoformat()} {envelope.type} {envelope.subject}")
+        if isinstance(envelope.data, AllocationGranted):
+            key = (envelope.experiment, envelope.data.trial_id)
+            self.leases.setdefault(key, []).append(envelope.data.lease_number)
+
+
+class World:
+    """One simulated installation.
+
+    Parameters
+    ----------
+    seed : decides everything
+    calm : nothing goes wrong, for comparison
+    """
+
+    def __init__(self, seed: int, calm: bool = False) -> None:
+        self.dice = random.Random(seed)
+        self.weather = Weather(0, 0, 0, 0) if calm else Weather()
+        self.luck = Luck(0, 0, 0, 0) if calm else Luck()
+        self.calm = calm
+        self.broker = MemoryBroker()
+        self.store = SqliteStore()
+        self.story = Story()
+        self._lives: dict[str, int] = {}
+
+    async def run(self, configs: dict[str, dict[str, Any]]) -> None:
+        """Run experiments to their end while parts crash and restart, then let everything settle."""
+        await self.store.open()
+        parts: dict[str, Part] = {
+            **{f"searcher-{n}": self._searcher for n in (1, 2)},
+            **{f"scheduler-{n}": self._scheduler for n in (1, 2)},
+            "metrics": self._metrics,
+            **{f"runner-{n}": self._runner_part(f"runner-{n}") for n in range(RUNNERS)},
+        }
+        fates = [asyncio.create_task(self._live_and_die(name, part)) for name, part in parts.items()]
+        publisher = self._bus()
+        for experiment_id, config in configs.items():
+            await publisher.publish([_created(experiment_id, config)])
+        wishes = asyncio.create_task(self._wish(publisher, sorted(configs)))
+        async with asyncio.timeout(LONGEST):
+            while not await self._all_ended(len(configs)):
+                await asyncio.sleep(5)
+            await asyncio.sleep(120)  # what is still on its way arrives
+            while not await self._all_settled():
+                await asyncio.sleep(5)
+        for task in (*fates, wishes):
+            task.cancel()
+        await asyncio.gather(*fates, wishes, return_exceptions=True)
+
+    async def audit(self) -> None:
+        """Check what must be true at the end."""
+        for experiment in await self.store.find(EXPERIMENTS, {}):
+            experiment_id = experiment["_id"]
+            log = await self.store.find(SEARCH_LOG, {"experiment_id": experiment_id}, ("seq",))
+            audit(log)
+            _replay(log)
+            [view] = await self.store.get(EXPERIMENT_VIEWS, [experiment_id])
+            assert view["state"] == experiment["state"]
+            assert view["best"] == experiment["best"]
+        for trial in await self.store.find(TRIALS, {}):
+            assert not trial["open"], trial
+        for key, leases in self.story.leases.items():
+            assert leases == sorted(leases), f"trial {key} was granted leases {leases}"
+
+    async def _all_ended(self, count: int) -> bool:
+        ended = await self.store.find(EXPERIMENTS, {})
+        return len(ended) == count and all(e["state"] in ("completed", "failed") for e in ended)
+
+    async def _all_settled(self) -> bool:
+        experiments = await self.store.find(EXPERIMENTS, {})
+        views = {view["_id"]: view for view in await self.store.find(EXPERIMENT_VIEWS, {})}
+        open_trials = await self.store.count(TRIALS, {"open": True})
+        return open_trials == 0 and all(views[e["_id"]]["state"] == e["state"] for e in experiments)
+
+    # Lives
+
+    async def _live_and_die(self, name: str, part: Part) -> None:
+        """A part's life: it starts, crashes, stays down for a while, and starts again."""
+        while True:
+            self._lives[name] = self._lives.get(name, 0) + 1
+            crash = await part()
+            try:
+                await asyncio.sleep(1e9 if self.calm else self.dice.expovariate(1 / 150))
+            finally:
+                await crash()
+            self.story.crashes += 1
+            await asyncio.sleep(self.dice.expovariate(1 / 15))
+
+    async def _wish(self, bus: ChaosBus, experiment_ids: list[str]) -> None:
+        """A person who pauses and activates."""
+        while not self.calm:
+            await asyncio.sleep(self.dice.expovariate(1 / 200))
+            experiment_id = self.dice.choice(experiment_ids)
+            await bus.publish([_wrap(experiment_id, ExperimentPauseRequested())])
+            await asyncio.sleep(self.dice.expovariate(1 / 30) + 25)  # longer than any delay, so that it comes second
+            await bus.publish([_wrap(experiment_id, ExperimentActivateRequested())])
+
+    def _bus(self) -> ChaosBus:
+        return ChaosBus(self.broker, self.dice, self.weather, self.story.published)
+
+    def _chaos_store(self) -> ChaosStore:
+        return ChaosStore(self.store, self.dice, self.weather)
+
+    async def _searcher(self) -> Callable[[], Awaitable[None]]:
+        bus = self._bus()
+        service = SearcherService(bus, self._chaos_store(), virtual_now, repair_seconds=60)
+        await service.start()
+        return service.close
+
+    async def _scheduler(self) -> Callable[[], Awaitable[None]]:
+        bus = self._bus()
+        timing = Timing(runner_timeout=timedelta(seconds=45))
+        service = SchedulerService(bus, self._chaos_store(), virtual_now, timing=timing, repair_seconds=60)
+        await service.start()
+        return service.close
+
+    async def _metrics(self) -> Callable[[], Awaitable[None]]:
+        service = MetricsService(self._bus(), self._chaos_store())
+        await service.start()
+        return service.close
+
+    def _runner_part(self, name: str) -> Part:
+        async def start() -> Callable[[], Awaitable[None]]:
+            bus = self._bus()
+            machine = Machine(
+                runner_id=name,
+                session=f"{self._lives[name]:06d}",
+                slots=[Slot(id="0")],
+                storage="mem://",
+                heartbeat=15.0,
+                patience=Patience(resend=10, hand_back=30, stop=30),
+            )
+            agent = Agent(
+                machine, bus, Outbox(bus, Spool()), SimulatedLauncher(self.dice, self.luck), _fetch, virtual_now
+            )
+            await agent.start()
+            return agent.close
+
+        return start
+
+
+async def _fetch(definition: ModelDefinition) -> Path:
+    return Path("/nowhere")
+
+
+def _created(experiment_id: str, config: dict[str, Any]) -> Envelope:
+    definition = ModelDefinition(uri="mem://model", sha256="0" * 64, size=1)
+    return _wrap(experiment_id, ExperimentCreated(config=config, model_definition=definition, seed=len(experiment_id)))
+
+
+def _wrap(experiment_id: str, event: Event) -> Envelope:
+    return Envelope.wrap(event, source="person", time=virtual_now(), experiment_id=experiment_id)
+
+
+def _replay(log: list[Document]) -> None:
+    """The pure search, given the same causes, decides the same."""
+    first = recorded_decision(log[0])
+    assert isinstance(first.cause, ExperimentCreated)
+    search = Search(first.cause)
+    decisions = [search.begin()]
+    for document in log[1:]:
+        decision = search.decide(recorded_decision(document).cause)
+        assert decision is not None
+        decisions.append(decision)
+    assert [d.events for d in decisions] == [recorded_decision(document).events for document in log]
