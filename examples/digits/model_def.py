@@ -34,7 +34,9 @@ class DigitsTrial(PyTorchTrial):
         self.model = context.wrap_model(network)
         self.optimizer = context.wrap_optimizer(
             torch.optim.SGD(
-                self.model.parameters(), lr=context.get_hparam("learning_rate"), momentum=context.get_hparam("momentum")
+                self.model.parameters(),
+                lr=context.get_hparam("learning_rate"),
+                momentum=context.get_hparam("momentum"),
             )
         )
         self.train_set, self.validation_set = digits()

@@ -8,7 +8,14 @@ from torch.utils.data import DataLoader
 
 import etude.core
 
-DEFAULTS = {"filters": 8, "hidden": 64, "dropout": 0.1, "learning_rate": 0.05, "momentum": 0.9, "batch_size": 32}
+DEFAULTS = {
+    "filters": 8,
+    "hidden": 64,
+    "dropout": 0.1,
+    "learning_rate": 0.05,
+    "momentum": 0.9,
+    "batch_size": 32,
+}
 
 
 def main() -> None:

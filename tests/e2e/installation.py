@@ -93,9 +93,7 @@ class Installation:
     def etude(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
         """The command line."""
         command = [sys.executable, "-c", "from etude.cli.main import main; main()", *arguments]
-        return subprocess.run(
-            command, env=self.environment, capture_output=True, text=True, timeout=120, check=False
-        )
+        return subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=120, check=False)
 
     def create(self, config: Path, model: Path) -> str:
         """Create an experiment as soon as the services have declared their queues; returns its id."""

@@ -52,7 +52,9 @@ def experiment_best(installation: Installation, experiment_id: str) -> float:
     return float(installation.api.get(f"/experiments/{experiment_id}")["best"]["value"])
 
 
-def test_a_search_survives_the_death_of_a_runner_the_searcher_and_the_scheduler(installation: Installation) -> None:
+def test_a_search_survives_the_death_of_a_runner_the_searcher_and_the_scheduler(
+    installation: Installation,
+) -> None:
     installation.start_services()
     installation.start_runner("one")
     installation.start_runner("two")

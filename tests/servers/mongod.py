@@ -42,7 +42,12 @@ class Mongod:
                 mongod_binary(),
                 *("--dbpath", data, "--bind_ip", "127.0.0.1", "--port", str(self.port)),
                 *("--logpath", self.folder / "mongod.log", "--logappend", "--nounixsocket"),
-                *("--wiredTigerCacheSizeGB", "0.25", "--setParameter", "diagnosticDataCollectionEnabled=false"),
+                *(
+                    "--wiredTigerCacheSizeGB",
+                    "0.25",
+                    "--setParameter",
+                    "diagnosticDataCollectionEnabled=false",
+                ),
             ],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.STDOUT,

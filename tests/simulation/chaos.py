@@ -40,7 +40,11 @@ class ChaosBus:
     """
 
     def __init__(
-        self, broker: MemoryBroker, dice: random.Random, weather: Weather, published: Callable[[Envelope], None]
+        self,
+        broker: MemoryBroker,
+        dice: random.Random,
+        weather: Weather,
+        published: Callable[[Envelope], None],
     ) -> None:
         self._broker = broker
         self._bus = MemoryBus(broker)

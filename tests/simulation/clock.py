@@ -1,4 +1,4 @@
-"""Virtual time: an event loop in which nobody waits. When nothing is left to do now, the clock jumps to what comes next."""
+"""Virtual time: when nothing is left to do now, the clock jumps to what comes next."""
 
 import asyncio
 import selectors

@@ -13,7 +13,12 @@ SPACE = {"rate": {"type": "log", "minval": -4, "maxval": 0}}
 
 def config(searcher: dict[str, Any]) -> dict[str, Any]:
     common = {"metric": "loss", "max_length": {"batches": 400}}
-    return {"entrypoint": "model:Trial", "hyperparameters": SPACE, "max_restarts": 3, "searcher": {**common, **searcher}}
+    return {
+        "entrypoint": "model:Trial",
+        "hyperparameters": SPACE,
+        "max_restarts": 3,
+        "searcher": {**common, **searcher},
+    }
 
 
 EXPERIMENTS = {

@@ -185,7 +185,12 @@ class World:
                 patience=Patience(resend=10, hand_back=30, stop=30),
             )
             agent = Agent(
-                machine, bus, Outbox(bus, Spool()), SimulatedLauncher(self.dice, self.luck), _fetch, virtual_now
+                machine,
+                bus,
+                Outbox(bus, Spool()),
+                SimulatedLauncher(self.dice, self.luck),
+                _fetch,
+                virtual_now,
             )
             await agent.start()
             return agent.close

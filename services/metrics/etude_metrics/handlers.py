@@ -4,7 +4,15 @@ from collections.abc import Sequence
 
 from etude.events import CheckpointSaved, Envelope, LogWritten, TrainingReported, ValidationCompleted
 from etude.store import Document, DocumentStore
-from etude.store.schema import CHECKPOINTS, EXPERIMENT_VIEWS, LOGS, TRAINING_POINTS, TRIAL_VIEWS, VALIDATIONS
+from etude.store.schema import (
+    CHECKPOINTS,
+    EXPERIMENT_VIEWS,
+    LOGS,
+    TRAINING_POINTS,
+    TRIAL_VIEWS,
+    VALIDATIONS,
+    Collection,
+)
 from etude_metrics.views import (
     better,
     json_metrics,
@@ -26,6 +34,8 @@ class MetricsHandlers:
     async def handle_events(self, batch: Sequence[Envelope]) -> None:
         """Bring the views up to date with a batch of decisions and reports."""
         told = [envelope for envelope in batch if envelope.experimentid]
+        if not told:
+            return
         experiments = await self._load_experiments(told)
         trials = await self._load_trials(told)
         validations = await self._load_validations(told)
@@ -48,10 +58,10 @@ class MetricsHandlers:
                         _catch_up(experiment, known)
                 case CheckpointSaved():
                     checkpoints.append(_checkpoint_document(envelope.experiment, event, envelope.time.isoformat()))
-        await self._store.put(VALIDATIONS, new)
-        await self._store.put(CHECKPOINTS, checkpoints)
-        await self._store.put(TRIAL_VIEWS, list(trials.values()))
-        await self._store.put(EXPERIMENT_VIEWS, list(experiments.values()))
+        await self._put(VALIDATIONS, new)
+        await self._put(CHECKPOINTS, checkpoints)
+        await self._put(TRIAL_VIEWS, list(trials.values()))
+        await self._put(EXPERIMENT_VIEWS, list(experiments.values()))
 
     async def handle_telemetry(self, batch: Sequence[Envelope]) -> None:
         """Keep training metrics and logs."""
@@ -63,8 +73,12 @@ class MetricsHandlers:
                     points.append(_points_document(envelope.experiment, event))
                 case LogWritten() as event:
                     logs.append(_log_document(envelope.experiment, event))
-        await self._store.put(TRAINING_POINTS, points)
-        await self._store.put(LOGS, logs)
+        await self._put(TRAINING_POINTS, points)
+        await self._put(LOGS, logs)
+
+    async def _put(self, collection: Collection, documents: list[Document]) -> None:
+        if documents:
+            await self._store.put(collection, documents)
 
     async def _load_experiments(self, batch: Sequence[Envelope]) -> dict[str, Document]:
         ids = sorted({envelope.experiment for envelope in batch})

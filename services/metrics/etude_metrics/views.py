@@ -1,6 +1,7 @@
 """Views: experiments and trials as they are queried, brought up to date event by event. Pure.
 
-Events may come twice and out of order: every change is one that can be made again, and of two states the later one holds.
+Events may come twice and out of order: every change is one that can be made again, and of two states the later one
+holds.
 """
 
 import math
@@ -229,7 +230,11 @@ def _validated(view: Document, event: ValidationCompleted, experiment: Document)
         view["length"], view["metrics"] = length, json_metrics(event.metrics)
     if better(value, view["best"]["value"] if view["best"] else None, smaller):
         assert value is not None
-        view["best"] = {"value": value, "length": length, "checkpoint": event.checkpoint.uri if event.checkpoint else None}
+        view["best"] = {
+            "value": value,
+            "length": length,
+            "checkpoint": event.checkpoint.uri if event.checkpoint else None,
+        }
         view["standing"] = value if smaller else -value
 
 

@@ -16,7 +16,7 @@ class Want(StrEnum):
 
     TRAIN = "train"
     DECISION = "decision"
-    """It reached its target: the searcher has the word. It keeps slots that it holds, and gets none that it does not."""
+    """It reached its target: the searcher has the word. It keeps slots that it holds, and gets no others."""
     REST = "rest"
     OVER = "over"
 
@@ -37,8 +37,8 @@ class Allocation:
 class Execution:
     """One trial as the scheduler knows it; a document of the ``trials`` collection.
 
-    What is said about a trial may come in any order and more than once, so every field only grows: the target, the length it was
-    paused at, the lease number; and closed stays closed.
+    What is said about a trial may come in any order and more than once, so every field only grows: the target, the
+    length it was paused at, the lease number; and closed stays closed.
 
     Attributes
     ----------

@@ -78,7 +78,15 @@ class Fleet:
         draining = event.draining if isinstance(event, RunnerHeartbeat) else False
         used = known.used if known is not None and known.session == event.session else {}
         runner = Runner(
-            event.runner_id, self._pool, event.session, event.slots, event.labels, event.host, now, draining, used=used
+            event.runner_id,
+            self._pool,
+            event.session,
+            event.slots,
+            event.labels,
+            event.host,
+            now,
+            draining,
+            used=used,
         )
         self.runners[event.runner_id] = runner
         return runner

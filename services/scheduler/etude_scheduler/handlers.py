@@ -30,7 +30,12 @@ class SchedulerHandlers:
     """
 
     def __init__(
-        self, store: DocumentStore, bus: EventBus, clock: Clock, pool: str = "default", timing: Timing | None = None
+        self,
+        store: DocumentStore,
+        bus: EventBus,
+        clock: Clock,
+        pool: str = "default",
+        timing: Timing | None = None,
     ) -> None:
         self._store = store
         self._bus = bus
@@ -79,9 +84,7 @@ class SchedulerHandlers:
             await self._bring_in(scheduler, batch)
             now = self._clock()
             messages = [
-                message
-                for envelope in batch
-                for message in scheduler.hear(envelope.experimentid, envelope.data, now)
+                message for envelope in batch for message in scheduler.hear(envelope.experimentid, envelope.data, now)
             ]
             messages += scheduler.tick(now)
             messages += scheduler.place(now)
@@ -109,7 +112,7 @@ class SchedulerHandlers:
         """Load the trials and experiments that a batch names and memory does not hold."""
         experiments = {envelope.experimentid for envelope in batch if envelope.experimentid}
         keys: set[Key] = {
-            (envelope.experimentid, envelope.data.trial_id)  # type: ignore[attr-defined]
+            (envelope.experimentid, envelope.data.trial_id)
             for envelope in batch
             if envelope.experimentid and hasattr(envelope.data, "trial_id")
         }
@@ -148,4 +151,8 @@ class SchedulerHandlers:
             for message in messages
         ]
         for unwanted in await self._bus.publish(envelopes):
-            log.info("nobody takes this event; its runner may have left", type=unwanted.type, subject=unwanted.subject)
+            log.info(
+                "nobody takes this event; its runner may have left",
+                type=unwanted.type,
+                subject=unwanted.subject,
+            )

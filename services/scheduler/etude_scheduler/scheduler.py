@@ -64,11 +64,13 @@ class Timing:
 class Scheduler:
     """The trials, experiments and runners of one pool.
 
-    The shell brings the executions and shares that an event is about into :attr:`executions` and :attr:`shares` before it
-    calls :meth:`hear`, and stores afterwards what :attr:`changed` names.
+    The shell brings the executions and shares that an event is about into :attr:`executions` and :attr:`shares`
+    before it calls :meth:`hear`, and stores afterwards what :attr:`changed` names.
     """
 
-    def __init__(self, pool: str, timing: Timing | None = None, policy: Callable[..., list[Placement]] = first_come) -> None:
+    def __init__(
+        self, pool: str, timing: Timing | None = None, policy: Callable[..., list[Placement]] = first_come
+    ) -> None:
         self.pool = pool
         self.fleet = Fleet(pool)
         self.executions: dict[Key, Execution] = {}
@@ -202,7 +204,9 @@ class Scheduler:
             self._tell(execution, TrialExited.model_validate(execution.exited))
 
     def _report(
-        self, execution: Execution, event: AllocationStarted | AllocationEnded | ValidationCompleted | CheckpointSaved
+        self,
+        execution: Execution,
+        event: AllocationStarted | AllocationEnded | ValidationCompleted | CheckpointSaved,
     ) -> None:
         match event:
             case AllocationStarted() if execution.allocation:
@@ -280,7 +284,10 @@ class Scheduler:
             if entry is None:
                 if now - datetime.fromisoformat(allocation.granted_at) > self._timing.grant_grace:
                     self._tell(execution, self._granted(execution))
-            elif not self._share(execution.experiment_id).active or execution.want() in (Want.REST, Want.OVER):
+            elif not self._share(execution.experiment_id).active or execution.want() in (
+                Want.REST,
+                Want.OVER,
+            ):
                 self._take_back(execution)
             elif entry.train_until.amount < allocation.train_until:
                 self._extend(execution)
@@ -349,9 +356,9 @@ class Scheduler:
         names = {"runner_id": allocation.runner_id, "trial_id": execution.trial_id}
         killed = execution.closed == CloseReason.KILLED
         if killed or not (execution.over or execution.want() is Want.REST):
-            order: Event = AllocationRevoked(**names, lease_number=execution.lease_number, kill=killed)  # type: ignore[arg-type]
+            order: Event = AllocationRevoked(**names, lease_number=execution.lease_number, kill=killed)
         else:
-            order = AllocationReleased(**names, lease_number=execution.lease_number)  # type: ignore[arg-type]
+            order = AllocationReleased(**names, lease_number=execution.lease_number)
         self._tell(execution, order)
 
     def _requeue(self, execution: Execution) -> None:

@@ -12,7 +12,8 @@ class Share:
 
     Attributes
     ----------
-    state : ``active``, ``paused`` or ``ended``, as of ``revision``: of two events the one with the higher revision holds
+    state : ``active``, ``paused`` or ``ended``, as of ``revision``: of two events the one with the higher revision
+    holds
     """
 
     experiment_id: str

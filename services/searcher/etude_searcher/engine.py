@@ -1,4 +1,4 @@
-"""SearchEngine: a search method and a sampler at work on one experiment. Pure: what comes out depends on what went in."""
+"""SearchEngine: a search method and a sampler at work on one experiment. Pure."""
 
 import hashlib
 import json
@@ -38,7 +38,8 @@ _CLOSED_AS = {
 class SearchEngine:
     """Turns results into decisions about trials.
 
-    Randomness is a function of the seed, the number of the trial and the attempt, so that a draw does not depend on the draws before it.
+    Randomness is a function of the seed, the number of the trial and the attempt, so that a draw does not depend on
+    the draws before it.
 
     Parameters
     ----------
@@ -79,13 +80,15 @@ class SearchEngine:
     def validation_completed(
         self, trial_id: int, length: int, metrics: Mapping[str, float], checkpoint: str | None = None
     ) -> list[Event]:
-        """Decide on a validation at a trial's target: exactly one of continued, paused or closed for it, and perhaps more.
+        """Decide on a validation at a target: exactly one of continued, paused or closed for its trial, maybe more.
 
-        A metric that is missing or not a number closes the trial as errored; if none was ever reported, and this is the first
-        validation, the search fails, as every other trial would.
+        A metric that is missing or not a number closes the trial as errored; if none was ever reported, and this is
+        the first validation, the search fails, as every other trial would.
         """
         trial = self.trials[trial_id]
-        assert trial.open and trial.training and trial.target == length, f"no result of trial {trial_id} is due at {length}"
+        assert trial.open and trial.training and trial.target == length, (
+            f"no result of trial {trial_id} is due at {length}"
+        )
         trial.training = False
         searcher = self.config.searcher
         value = metrics.get(searcher.metric)
@@ -181,7 +184,7 @@ class SearchEngine:
         if value is None and not self._validated:
             reported = ", ".join(sorted(metrics)) or "none"
             self.failure = (
-                f"searcher.metric is {metric!r}, but the first validation (trial {trial.trial_id}) reported other metrics: "
+                f"searcher.metric is {metric!r}, but the first validation (trial {trial.trial_id}) reported others: "
                 f"{reported}; set searcher.metric to one of them"
             )
             return self.close_all(CloseReason.CANCELED)
@@ -192,7 +195,10 @@ class SearchEngine:
         )
         self._end(trial)
         closed = TrialClosed(trial_id=trial.trial_id, reason=CloseReason.ERRORED, detail=detail)
-        return [closed, *self._carry_out(self._method.trial_exited(trial.trial_id, ExitReason.RESTARTS_USED_UP))]
+        return [
+            closed,
+            *self._carry_out(self._method.trial_exited(trial.trial_id, ExitReason.RESTARTS_USED_UP)),
+        ]
 
     def _end(self, trial: Trial) -> None:
         trial.open = trial.training = False

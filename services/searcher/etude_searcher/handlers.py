@@ -220,26 +220,30 @@ class SearchHandlers:
             envelope
             for document in documents
             for envelope in _envelopes(
-                experiment_id, recorded_decision(document), document["cause"]["id"], search.pool, self._clock()
+                experiment_id,
+                recorded_decision(document),
+                document["cause"]["id"],
+                search.pool,
+                self._clock(),
             )
         ]
 
     def _reminders(self, experiment_id: str, search: Search) -> list[Envelope]:
         return [
-            Envelope.wrap(
-                event, source="searcher", time=self._clock(), experiment_id=experiment_id, pool=search.pool
-            )
+            Envelope.wrap(event, source="searcher", time=self._clock(), experiment_id=experiment_id, pool=search.pool)
             for event in search.reminders()
         ]
 
     async def _publish(self, envelopes: Sequence[Envelope]) -> None:
         for unwanted in await self._bus.publish(envelopes) if envelopes else []:
-            log.warning("no queue takes this event; is its resource pool served?", type=unwanted.type, pool=unwanted.pool)
+            log.warning(
+                "no queue takes this event; is its resource pool served?",
+                type=unwanted.type,
+                pool=unwanted.pool,
+            )
 
 
-def _envelopes(
-    experiment_id: str, decision: Decision, cause_id: str, pool: str, now: datetime
-) -> list[Envelope]:
+def _envelopes(experiment_id: str, decision: Decision, cause_id: str, pool: str, now: datetime) -> list[Envelope]:
     return [
         Envelope.wrap(
             event,

@@ -67,8 +67,8 @@ class Decision:
 class Search:
     """The decisions of one experiment, and the state that they lead to.
 
-    A search is made of the event that created it (:meth:`created`), or of a snapshot (:meth:`restore`), and brought up to date with
-    the decisions recorded since then (:meth:`replay`).
+    A search is made of the event that created it (:meth:`created`), or of a snapshot (:meth:`restore`), and brought
+    up to date with the decisions recorded since then (:meth:`replay`).
     """
 
     def __init__(self, created: ExperimentCreated) -> None:
@@ -190,7 +190,7 @@ class Search:
         search.state = State(snapshot["state"])
         search.seq = snapshot["seq"]
         search._decided = {(trial, length): seq for trial, length, seq in snapshot["decided"]}
-        search._exited = {trial: seq for trial, seq in snapshot["exited"]}
+        search._exited = dict(snapshot["exited"])
         search._told = (snapshot["told"], search.engine.best if search.engine else None)
         return search
 
@@ -207,7 +207,9 @@ class Search:
     def _know(self, trial_id: int) -> None:
         assert self.engine is not None
         if trial_id not in self.engine.trials:
-            raise EventError(f"trial {trial_id} was never requested in this experiment; it has {len(self.engine.trials)} trials")
+            raise EventError(
+                f"trial {trial_id} was never requested in this experiment; it has {len(self.engine.trials)} trials"
+            )
 
     def _validation(self, event: ValidationCompleted) -> Decision:
         assert self.engine is not None

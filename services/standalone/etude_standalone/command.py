@@ -12,9 +12,15 @@ import typer
 def run(
     config: Annotated[Path | None, typer.Argument(help="Experiment configuration (YAML).")] = None,
     model_dir: Annotated[Path | None, typer.Argument(help="Folder with the model's code.")] = None,
-    slots: Annotated[int | None, typer.Option(min=1, help="Trials at a time; default: every GPU, or every core.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object at the end, and nothing else.")] = False,
-    resume: Annotated[str | None, typer.Option(metavar="ID", help="Go on with an experiment that was interrupted.")] = None,
+    slots: Annotated[
+        int | None, typer.Option(min=1, help="Trials at a time; default: every GPU, or every core.")
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object at the end, and nothing else.")
+    ] = False,
+    resume: Annotated[
+        str | None, typer.Option(metavar="ID", help="Go on with an experiment that was interrupted.")
+    ] = None,
     home: Annotated[Path, typer.Option(help="Folder for everything that is kept.")] = Path(".etude"),
 ) -> None:
     """Tune on this machine alone: all services in one process, nothing to install.

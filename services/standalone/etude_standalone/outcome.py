@@ -27,5 +27,10 @@ class Outcome:
 
     def to_json(self) -> dict[str, Any]:
         """What ``--json`` prints."""
-        told = {"experiment_id": self.experiment_id, "state": self.state, "trials": self.trials, "best": self.best}
+        told = {
+            "experiment_id": self.experiment_id,
+            "state": self.state,
+            "trials": self.trials,
+            "best": self.best,
+        }
         return told if self.reason is None else {**told, "reason": self.reason}

@@ -1,6 +1,7 @@
 """``python -m etude_trial_runner``: the agent of this machine as a process."""
 
 import asyncio
+import contextlib
 import os
 import socket
 from pathlib import Path
@@ -61,9 +62,7 @@ async def main(stop: asyncio.Event) -> None:
         host=socket.gethostname(),
         threads_per_slot=settings.threads_per_slot or threads_per_slot(len(slots)),
         heartbeat=settings.heartbeat_seconds,
-        patience=Patience(
-            resend=min(10.0, settings.hand_back_seconds / 3), hand_back=settings.hand_back_seconds
-        ),
+        patience=Patience(resend=min(10.0, settings.hand_back_seconds / 3), hand_back=settings.hand_back_seconds),
     )
     bus = AmqpBus(settings.amqp_url, name=f"runner/{settings.runner_id}", pools=(settings.pool,))
     launcher = ZygoteLauncher(work)
@@ -74,10 +73,8 @@ async def main(stop: asyncio.Event) -> None:
     await asyncio.wait([joining, asyncio.create_task(stop.wait())], return_when=asyncio.FIRST_COMPLETED)
     if joining.done():
         await stop.wait()
-        try:
+        with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(agent.drain(), machine.patience.stop)
-        except TimeoutError:
-            pass
     joining.cancel()
     await agent.close()
     await bus.close()

@@ -57,7 +57,7 @@ class Machine:
     host: str = ""
     threads_per_slot: int = 1
     heartbeat: float = 5.0
-    patience: Patience = Patience()
+    patience: Patience = field(default_factory=Patience)
 
     @property
     def kind(self) -> str:
@@ -68,8 +68,8 @@ class Machine:
 class Agent:
     """Carries out allocations on one machine.
 
-    It trusts nobody's memory: heartbeats list all that runs, a grant that comes twice is carried out once, and the ending of a
-    lease is told again to whoever grants it again.
+    It trusts nobody's memory: heartbeats list all that runs, a grant that comes twice is carried out once, and the
+    ending of a lease is told again to whoever grants it again.
     """
 
     def __init__(

@@ -142,7 +142,7 @@ class Allocation:
             assignment = self._assignment(directory)
             if not self._killed:
                 self._process = await self._launcher.launch(assignment, self._heard, self._telemetry.wrote)
-                self._report(AllocationStarted(**self._ids(), slots=self.granted.slots))  # type: ignore[arg-type]
+                self._report(AllocationStarted(**self._ids(), slots=self.granted.slots))
                 self._catch_up()
                 exit_code = await self._process.wait()
         except (ArtifactError, LaunchError, OSError, ValueError) as error:
@@ -206,7 +206,7 @@ class Allocation:
     def _validated(self, message: Message) -> None:
         checkpoint = message.get("checkpoint")
         validation = ValidationCompleted(
-            **self._ids(),  # type: ignore[arg-type]
+            **self._ids(),
             length=Length.model_validate(message["length"]),
             metrics=_metrics(message),
             checkpoint=CheckpointReference.model_validate(checkpoint) if checkpoint else None,
@@ -248,7 +248,7 @@ class Allocation:
     def _ended(self, exit_code: int | None) -> AllocationEnded:
         reason, detail = self._verdict(exit_code)
         return AllocationEnded(
-            **self._ids(),  # type: ignore[arg-type]
+            **self._ids(),
             reason=reason,
             exit_code=exit_code,
             detail=detail,
@@ -264,11 +264,17 @@ class Allocation:
             validation = self._last_validation
             if validation is not None and validation.length.amount >= self._train_until.amount:
                 return EndReason.FINISHED, ""
-            return EndReason.FAILED, f"the process ended by itself before it reported a validation at {self._train_until}"
+            return (
+                EndReason.FAILED,
+                f"the process ended by itself before it reported a validation at {self._train_until}",
+            )
         if self._failure:
             return EndReason.FAILED, self._failure
         if exit_code is not None and exit_code < 0:
-            return EndReason.FAILED, f"killed by signal {-exit_code}{' (out of memory?)' if exit_code == -9 else ''}"
+            return (
+                EndReason.FAILED,
+                f"killed by signal {-exit_code}{' (out of memory?)' if exit_code == -9 else ''}",
+            )
         return EndReason.FAILED, f"exit code {exit_code}"
 
 

@@ -103,7 +103,9 @@ def _trial_class(entrypoint: str) -> type[Trial]:
             raise CoreError(f"entrypoint {entrypoint}: {found!r} has no {name}")
         found = getattr(found, name)
     if not (isinstance(found, type) and issubclass(found, Trial)):
-        raise CoreError(f"entrypoint {entrypoint} is {found!r}; name a subclass of etude.trial.Trial, such as a PyTorchTrial")
+        raise CoreError(
+            f"entrypoint {entrypoint} is {found!r}; name a subclass of etude.trial.Trial, such as a PyTorchTrial"
+        )
     return found
 
 

@@ -55,10 +55,10 @@ class Telemetry:
         """Send what is gathered."""
         ids = {"trial_id": self._trial_id, "lease_number": self._lease_number}
         if self._points:
-            self._send(TrainingReported(**ids, points=self._points))  # type: ignore[arg-type]
+            self._send(TrainingReported(**ids, points=self._points))
             self._points = []
         if self._lines:
-            self._send(LogWritten(**ids, first=self._first, lines=self._lines))  # type: ignore[arg-type]
+            self._send(LogWritten(**ids, first=self._first, lines=self._lines))
             self._first += len(self._lines)
             self._lines = []
 

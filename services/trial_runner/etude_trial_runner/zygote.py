@@ -1,6 +1,7 @@
 """Zygote: a process that has imported torch once, and forks a trial's process from itself in milliseconds.
 
-Started as ``python -m etude_trial_runner.zygote FD``. It has one thread and never runs model code, so that forking is safe.
+Started as ``python -m etude_trial_runner.zygote FD``. It has one thread and never runs model code, so that forking is
+safe.
 """
 
 import importlib
@@ -26,8 +27,8 @@ MAX_REQUEST = 65536
 def main(descriptor: int) -> None:
     """Fork on request until the runner is gone.
 
-    A request is a packet ``{"assignment": PATH}`` with three descriptors (control, stdout, stderr); answers are ``{"ready": true}``,
-    ``{"forked": PID}`` and ``{"exited": PID, "code": N}``, where a signal counts negative.
+    A request is a packet ``{"assignment": PATH}`` with three descriptors (control, stdout, stderr); answers are
+    ``{"ready": true}``, ``{"forked": PID}`` and ``{"exited": PID, "code": N}``, where a signal counts negative.
     """
     for module in PRELOADED:
         importlib.import_module(module)
@@ -51,7 +52,10 @@ def main(descriptor: int) -> None:
             body, descriptors, _, _ = socket.recv_fds(runner, MAX_REQUEST, 3)
             if not body:
                 return
-            _tell(runner, {"forked": _fork(Path(json.loads(body)["assignment"]), descriptors, runner, woken, wake)})
+            _tell(
+                runner,
+                {"forked": _fork(Path(json.loads(body)["assignment"]), descriptors, runner, woken, wake)},
+            )
 
 
 def _fork(assignment: Path, descriptors: list[int], *inherited: socket.socket) -> int:

@@ -91,7 +91,9 @@ class ZygoteLauncher:
         asyncio.get_running_loop().add_reader(ours.fileno(), self._hear)
         await self._ready.wait()
         if self._socket is None:
-            raise LaunchError("the process that trials are forked from ended while it imported torch; see its output above")
+            raise LaunchError(
+                "the process that trials are forked from ended while it imported torch; see its output above"
+            )
 
     async def launch(
         self, assignment: Assignment, heard: Callable[[Message], None], wrote: Callable[[str, str], None]
@@ -101,7 +103,9 @@ class ZygoteLauncher:
             if self._socket is None:
                 await self.start()
             assert self._socket is not None
-            with tempfile.NamedTemporaryFile("w", dir=self._work, prefix="assignment-", suffix=".json", delete=False) as file:
+            with tempfile.NamedTemporaryFile(
+                "w", dir=self._work, prefix="assignment-", suffix=".json", delete=False
+            ) as file:
                 file.write(json.dumps(assignment.to_json()))
             ours, theirs = socket.socketpair()
             pipes = [os.pipe(), os.pipe()]
@@ -114,7 +118,9 @@ class ZygoteLauncher:
                     os.close(write)
             pid = await self._forked.get()
         if pid < 0:
-            raise LaunchError("the process that trials are forked from is gone; it is started again with the next trial")
+            raise LaunchError(
+                "the process that trials are forked from is gone; it is started again with the next trial"
+            )
         reader, writer = await asyncio.open_connection(sock=ours, limit=_LONGEST_LINE)
         readers = [asyncio.create_task(_read_messages(reader, heard))]
         for (read, _), stream in zip(pipes, ("stdout", "stderr"), strict=True):
@@ -191,7 +197,9 @@ async def _read_output(descriptor: int, stream: str, wrote: Callable[[str, str],
     """Hand over line by line; a line without end is cut."""
     loop = asyncio.get_running_loop()
     reader = asyncio.StreamReader()
-    transport, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(descriptor, "rb", 0))
+    transport, _ = await loop.connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(descriptor, "rb", 0)
+    )
     rest = b""
     while chunk := await reader.read(_LONGEST_OUTPUT):
         *lines, rest = (rest + chunk).split(b"\n")

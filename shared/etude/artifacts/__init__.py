@@ -2,7 +2,11 @@
 
 from etude.artifacts.checkpoint import Manifest, commit_checkpoint, fetch_checkpoint, fetch_checkpoint_to
 from etude.artifacts.errors import ArtifactError
-from etude.artifacts.model_definition import check_model_directory, fetch_model_definition, store_model_definition
+from etude.artifacts.model_definition import (
+    check_model_directory,
+    fetch_model_definition,
+    store_model_definition,
+)
 from etude.artifacts.storage import storage_url
 
 __all__ = [

@@ -70,7 +70,10 @@ def commit_checkpoint(folder: Path, uri: str, **about: Any) -> Manifest:
         folder.rename(path)
         _sync(Path(path).parent)
     else:
-        fs.put([str(folder / entry.path) for entry in manifest.files], [f"{path}/{e.path}" for e in manifest.files])
+        fs.put(
+            [str(folder / entry.path) for entry in manifest.files],
+            [f"{path}/{e.path}" for e in manifest.files],
+        )
         fs.pipe_file(f"{path}/{MANIFEST}", text.encode())
     return manifest
 
@@ -124,9 +127,7 @@ def _read_manifest(uri: str) -> Manifest:
 def _entries(folder: Path) -> Iterator[FileEntry]:
     for file in sorted(folder.rglob("*")):
         if file.is_file():
-            yield FileEntry(
-                path=file.relative_to(folder).as_posix(), size=file.stat().st_size, sha256=_sha256(file)
-            )
+            yield FileEntry(path=file.relative_to(folder).as_posix(), size=file.stat().st_size, sha256=_sha256(file))
 
 
 def _sha256(file: Path) -> str:

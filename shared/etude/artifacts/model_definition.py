@@ -16,7 +16,16 @@ from etude.config import ConfigError, ExperimentConfig, Problem
 from etude.events import ModelDefinition
 
 MAX_SIZE = 95 * 2**20  # bytes; a model definition is code, and data belongs elsewhere
-_SKIPPED = {"__pycache__", ".git", ".etude", ".venv", ".mypy_cache", ".pytest_cache", ".ruff_cache", ".ipynb_checkpoints"}
+_SKIPPED = {
+    "__pycache__",
+    ".git",
+    ".etude",
+    ".venv",
+    ".mypy_cache",
+    ".pytest_cache",
+    ".ruff_cache",
+    ".ipynb_checkpoints",
+}
 
 
 def check_model_directory(directory: Path, config: ExperimentConfig) -> None:
@@ -73,7 +82,10 @@ def store_model_definition(directory: Path, storage: str) -> ModelDefinition:
 def pack(directory: Path) -> bytes:
     """A directory as a deterministic tar.gz: sorted names, no owners, no times."""
     raw = io.BytesIO()
-    with gzip.GzipFile(fileobj=raw, mode="wb", mtime=0) as zipped, tarfile.open(fileobj=zipped, mode="w") as tar:
+    with (
+        gzip.GzipFile(fileobj=raw, mode="wb", mtime=0) as zipped,
+        tarfile.open(fileobj=zipped, mode="w") as tar,
+    ):
         for path in _files(directory):
             info = tarfile.TarInfo(path.relative_to(directory).as_posix())
             info.size = path.stat().st_size

@@ -1,8 +1,8 @@
 """The AMQP bus: events over RabbitMQ 3.10 to 4, with reconnecting of our own.
 
-``aio_pika.connect_robust`` has open reports of consumers that stay dead after a broker restart (aio-pika issues 231, 334, 626, 632).
-So each connection here lives once: anything that goes wrong with it, a channel or a consumer ends the whole session, and a supervisor builds the next
-one from the ground up.
+``aio_pika.connect_robust`` has open reports of consumers that stay dead after a broker restart (aio-pika issues 231,
+334, 626, 632). So each connection here lives once: anything that goes wrong with it, a channel or a consumer ends the
+whole session, and a supervisor builds the next one from the ground up.
 """
 
 import asyncio
@@ -12,7 +12,13 @@ from collections.abc import Callable, Sequence
 
 import aio_pika
 import structlog
-from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange, AbstractIncomingMessage, AbstractQueue
+from aio_pika.abc import (
+    AbstractChannel,
+    AbstractConnection,
+    AbstractExchange,
+    AbstractIncomingMessage,
+    AbstractQueue,
+)
 from aio_pika.exceptions import AMQPError, ChannelInvalidStateError, DeliveryError
 from yarl import URL
 
@@ -95,7 +101,8 @@ class AmqpBus:
     async def publish(self, envelopes: Sequence[Envelope]) -> list[Envelope]:
         """Publish and wait until the broker holds everything; returns the events that no queue wanted.
 
-        Waits for a connection. If it is lost on the way, all is published again on the next one: some events may then be there twice.
+        Waits for a connection. If it is lost on the way, all is published again on the next one: some events may then
+        be there twice.
         """
         while envelopes:
             if self._closed:
@@ -272,9 +279,7 @@ class _Session:
 class AmqpSubscription:
     """A consumer of one queue, on whichever session there is."""
 
-    def __init__(
-        self, bus: AmqpBus, queue: Queue, handler: Handler, on_lost: Callable[[], None] | None
-    ) -> None:
+    def __init__(self, bus: AmqpBus, queue: Queue, handler: Handler, on_lost: Callable[[], None] | None) -> None:
         self.attached = asyncio.Event()
         self._bus = bus
         self._queue = queue

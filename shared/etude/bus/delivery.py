@@ -24,9 +24,7 @@ class Outcome(Generic[T]):
         self.dead: list[tuple[T, str]] = []
 
 
-async def deliver(
-    messages: Sequence[tuple[T, bytes]], handler: Handler, retry_delay: float = 1.0
-) -> Outcome[T]:
+async def deliver(messages: Sequence[tuple[T, bytes]], handler: Handler, retry_delay: float = 1.0) -> Outcome[T]:
     """Parse a batch and hand it over; on failure hand over one event at a time, to find the poisonous one."""
     outcome: Outcome[T] = Outcome()
     batch: list[tuple[T, Envelope]] = []
@@ -41,13 +39,13 @@ async def deliver(
         outcome.done.extend(message for message, _ in batch)
         return outcome
     for message, envelope in batch:
-        error = await _attempt(handler, [envelope], retry_delay)
-        if error is None:
+        failure = await _attempt(handler, [envelope], retry_delay)
+        if failure is None:
             outcome.done.append(message)
-        elif isinstance(error, EventError):
-            outcome.dead.append((message, str(error)))
+        elif isinstance(failure, EventError):
+            outcome.dead.append((message, str(failure)))
         else:
-            log.error("event could not be handled", event_type=envelope.type, event_id=envelope.id, exc_info=error)
+            log.error("event could not be handled", event_type=envelope.type, event_id=envelope.id, exc_info=failure)
             outcome.back.append(message)
     return outcome
 

@@ -106,7 +106,7 @@ def runner_commands(runner_id: str, session: str) -> Queue:
 
 
 def durable_queues(pools: tuple[str, ...] = ("default",)) -> list[Queue]:
-    """Every queue that must exist before anyone publishes, so that the order in which services start does not matter."""
+    """Every queue that must exist before anyone publishes, so that services may start in any order."""
     return [
         *(searcher_partition(number) for number in range(PARTITIONS)),
         *(scheduler_pool(pool) for pool in pools),
@@ -117,9 +117,7 @@ def durable_queues(pools: tuple[str, ...] = ("default",)) -> list[Queue]:
 
 @lru_cache(maxsize=4096)
 def _pattern(binding: str) -> re.Pattern[str]:
-    words = [
-        {"*": r"[^.]+", "#": r".*"}.get(word, re.escape(word)) for word in binding.split(".")
-    ]
+    words = [{"*": r"[^.]+", "#": r".*"}.get(word, re.escape(word)) for word in binding.split(".")]
     return re.compile(r"\.".join(words).replace(r"\..*", r"(?:\..*)?") + r"\Z")
 
 

@@ -13,7 +13,9 @@ app = typer.Typer(no_args_is_help=True, help="Check experiment configurations.")
 @app.command()
 def check(
     config: Annotated[Path, typer.Argument(help="Experiment configuration (YAML).")],
-    as_json: Annotated[bool, typer.Option("--json", help="Print the checked configuration, or its mistakes, as JSON.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the checked configuration, or its mistakes, as JSON.")
+    ] = False,
 ) -> None:
     """Report every mistake of a configuration with its place, or that there is none."""
     from etude.config import ConfigError, load

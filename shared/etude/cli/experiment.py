@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -28,13 +29,18 @@ def create(
 
 
 @app.command("list")
-def list_(state: Annotated[str | None, typer.Option(help="Only those in this state.")] = None, as_json: AsJson = False) -> None:
+def list_(
+    state: Annotated[str | None, typer.Option(help="Only those in this state.")] = None,
+    as_json: AsJson = False,
+) -> None:
     """List experiments, the latest first."""
     found = list(_client().api.pages("/experiments", state=state))
     if as_json:
         _print_json(found)
         return
-    rows = [(e["experiment_id"], e["state"], f"{e['progress']:.0%}", str(e["trials"]), _best(e), e["name"]) for e in found]
+    rows = [
+        (e["experiment_id"], e["state"], f"{e['progress']:.0%}", str(e["trials"]), _best(e), e["name"]) for e in found
+    ]
     _print_table(("id", "state", "progress", "trials", "best", "name"), rows)
 
 
@@ -106,7 +112,10 @@ def _client() -> Any:
 
 def _follow(client: Any, experiment_id: str) -> None:
     for experiment in client.watch(experiment_id):
-        typer.echo(f"{experiment['state']} {experiment['progress']:.0%} {experiment['trials']} trials, best: {_best(experiment)}")
+        typer.echo(
+            f"{experiment['state']} {experiment['progress']:.0%} {experiment['trials']} trials, "
+            f"best: {_best(experiment)}"
+        )
     raise typer.Exit(0 if experiment["state"] == "completed" else 1)
 
 
@@ -129,7 +138,7 @@ def _trial_row(trial: dict[str, Any]) -> tuple[str, ...]:
     )
 
 
-def _print_table(headings: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+def _print_table(headings: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
     from rich.console import Console
     from rich.table import Table
 

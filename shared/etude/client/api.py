@@ -33,7 +33,9 @@ class ApiClient:
         try:
             response = self._http.get(f"/api/v1{path}", params={k: v for k, v in query.items() if v is not None})
         except httpx.TransportError as error:
-            raise ApiError(f"no answer from the metrics service at {self._url} ({error}); is ETUDE_API_URL right?") from None
+            raise ApiError(
+                f"no answer from the metrics service at {self._url} ({error}); is ETUDE_API_URL right?"
+            ) from None
         if response.is_error:
             try:
                 detail = response.json()["detail"]

@@ -70,7 +70,7 @@ class Client:
             There is no such experiment.
         """
         self.api.get(f"/experiments/{experiment_id}")
-        event = _REQUESTS[what](requested_by=self.settings.user)  # type: ignore[call-arg]
+        event = _REQUESTS[what](requested_by=self.settings.user)
         self._publish([Envelope.wrap(event, source="client", time=utc_now(), experiment_id=experiment_id)])
 
     def watch(self, experiment_id: str, interval: float = 0.5, patience: float = 15.0) -> Iterator[dict[str, Any]]:
@@ -119,5 +119,6 @@ class Client:
 
         if unwanted := asyncio.run(publish()):
             raise UndeliverableError(
-                f"the broker has no queue for {unwanted[0].type}; start the etude services at the same ETUDE_AMQP_URL first"
+                f"the broker has no queue for {unwanted[0].type}; "
+                "start the etude services at the same ETUDE_AMQP_URL first"
             )

@@ -21,9 +21,7 @@ class NewExperiment:
 
     def announce(self, now: datetime) -> Envelope:
         """The event to publish."""
-        return Envelope.wrap(
-            self.created, source="client", time=now, experiment_id=self.experiment_id, pool=self.pool
-        )
+        return Envelope.wrap(self.created, source="client", time=now, experiment_id=self.experiment_id, pool=self.pool)
 
 
 def prepare(config: ExperimentConfig, model_directory: Path, storage: str, owner: str) -> NewExperiment:

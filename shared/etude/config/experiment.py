@@ -67,7 +67,8 @@ class Environment(BaseModel):
         """The variables for slots of ``kind`` (``cpu`` or ``cuda``)."""
         listed = self.environment_variables
         entries = listed if isinstance(listed, list) else listed.get(kind, [])
-        return dict(entry.split("=", 1) if "=" in entry else (entry, "") for entry in entries)
+        parts = [entry.partition("=") for entry in entries]
+        return {name: value for name, _, value in parts}
 
 
 def _command(value: Any) -> Any:
@@ -106,7 +107,13 @@ class ExperimentConfig(_Section):
     project: JsonValue = None
     debug: JsonValue = None
 
-    not_acted_upon: ClassVar[tuple[str, ...]] = ("bind_mounts", "optimizations", "profiling", "log_policies", "debug")
+    not_acted_upon: ClassVar[tuple[str, ...]] = (
+        "bind_mounts",
+        "optimizations",
+        "profiling",
+        "log_policies",
+        "debug",
+    )
 
     @property
     def runs_script(self) -> bool:

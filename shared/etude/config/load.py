@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
@@ -15,7 +15,13 @@ from etude.config.experiment import Environment, ExperimentConfig, Reproducibili
 from etude.config.searcher import searcher_fields
 from etude.config.space import Categorical, Const, Double, Int, Log
 
-_FIELDS_OF = {"const": Const, "int": Int, "double": Double, "log": Log, "categorical": Categorical}
+_FIELDS_OF: dict[str, type[BaseModel]] = {
+    "const": Const,
+    "int": Int,
+    "double": Double,
+    "log": Log,
+    "categorical": Categorical,
+}
 Lines = Mapping[tuple[str | int, ...], int]
 
 
@@ -88,9 +94,7 @@ def _problem(item: dict[str, Any], raw: Any, lines: Lines) -> Problem:
     return Problem(".".join(map(str, path)) or "configuration", message, line)
 
 
-def _real_path(
-    loc: Sequence[str | int], raw: Any, keep_last: bool
-) -> tuple[tuple[str | int, ...], Any]:
+def _real_path(loc: Sequence[str | int], raw: Any, keep_last: bool) -> tuple[tuple[str | int, ...], Any]:
     """Drop the union tags that pydantic puts into locations; also give the value that holds the last key."""
     path: list[str | int] = []
     node, parent = raw, raw

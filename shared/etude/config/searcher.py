@@ -1,6 +1,6 @@
 """The `searcher` section: one model for each search method."""
 
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 from pydantic_core import PydanticCustomError
@@ -37,9 +37,7 @@ class _Searcher(BaseModel):
     @model_validator(mode="after")
     def _one_source(self) -> Self:
         if self.source_trial_id is not None and self.source_checkpoint_uuid is not None:
-            raise PydanticCustomError(
-                "source", "give source_trial_id or source_checkpoint_uuid, not both", {}
-            )
+            raise PydanticCustomError("source", "give source_trial_id or source_checkpoint_uuid, not both", {})
         if self.max_length.amount < 1:
             raise PydanticCustomError("length", "max_length must be at least 1", {})
         return self
@@ -75,15 +73,13 @@ class AsyncHalvingConfig(_Searcher):
     stop_once: bool = False
 
 
-SearcherConfig = Annotated[
-    SingleConfig | RandomConfig | GridConfig | AsyncHalvingConfig, Field(discriminator="name")
-]
+SearcherConfig = Annotated[SingleConfig | RandomConfig | GridConfig | AsyncHalvingConfig, Field(discriminator="name")]
 
 
 def searcher_fields(raw: Any) -> set[str]:
     """The fields that a raw searcher section may have, for naming the nearest one."""
     name = raw.get("name") if isinstance(raw, dict) else None
     for model in (SingleConfig, RandomConfig, GridConfig, AsyncHalvingConfig):
-        if model.model_fields["name"].annotation == Literal[name]:
+        if name in get_args(model.model_fields["name"].annotation):
             return set(model.model_fields)
     return set(_Searcher.model_fields) | {"name"}

@@ -7,8 +7,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import JsonValue
-
 from etude.artifacts.checkpoint import checkpoint_uri, commit_checkpoint, fetch_checkpoint, staging_folder
 from etude.core.assignment import Assignment
 from etude.core.errors import CoreError
@@ -56,7 +54,7 @@ class Run:
         """The ``data`` section of the configuration."""
         return self.assignment.config.get("data")
 
-    def get_hparam(self, name: str) -> JsonValue:
+    def get_hparam(self, name: str) -> Any:
         """A hyperparameter by name; dots lead into nested ones.
 
         Raises
@@ -68,7 +66,8 @@ class Run:
         for key in name.split("."):
             if not isinstance(value, Mapping) or key not in value:
                 raise CoreError(
-                    f"there is no hyperparameter {name!r}; the configuration has: {', '.join(sorted(self.hyperparameters))}"
+                    f"there is no hyperparameter {name!r}; "
+                    f"the configuration has: {', '.join(sorted(self.hyperparameters))}"
                 )
             value = value[key]
         return value
@@ -79,7 +78,14 @@ class Run:
 
     def report_training(self, length: int, metrics: Mapping[str, Any]) -> None:
         """Report training metrics after ``length`` of training."""
-        self._link.send({"say": "training", "length": self._wire(length), "metrics": _scalars(metrics), "time": time.time()})
+        self._link.send(
+            {
+                "say": "training",
+                "length": self._wire(length),
+                "metrics": _scalars(metrics),
+                "time": time.time(),
+            }
+        )
 
     def report_validation(self, length: int, metrics: Mapping[str, Any]) -> None:
         """Report validation metrics after ``length`` of training; at an operation's length this completes it."""

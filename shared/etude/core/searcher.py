@@ -49,8 +49,8 @@ class Searcher:
                     return
                 if self._validated < target:
                     raise CoreError(
-                        f"no validation was reported at {target} {self._unit}; call run.report_validation(operation.length, "
-                        "metrics) at the end of each operation"
+                        f"no validation was reported at {target} {self._unit}; "
+                        "call run.report_validation(operation.length, metrics) at the end of each operation"
                     )
             self._wait()
 

@@ -5,7 +5,14 @@ from typing import ClassVar
 
 from pydantic import JsonValue
 
-from etude.events.event import CheckpointReference, Event, Hyperparameters, LeaseNumber, ModelDefinition, TrialId
+from etude.events.event import (
+    CheckpointReference,
+    Event,
+    Hyperparameters,
+    LeaseNumber,
+    ModelDefinition,
+    TrialId,
+)
 from etude.events.length import Length
 
 

@@ -1,5 +1,6 @@
 """Event: the base of all that services tell each other. Data only."""
 
+import builtins
 from datetime import datetime
 from typing import Annotated, Any, ClassVar
 
@@ -33,7 +34,7 @@ class Event(Record):
     telemetry: ClassVar[bool] = False
     """True for what travels on the telemetry exchange, so that it never delays a decision."""
 
-    registry: ClassVar[dict[str, type["Event"]]] = {}
+    registry: ClassVar["dict[str, builtins.type[Event]]"] = {}
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:

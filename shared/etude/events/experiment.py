@@ -7,7 +7,8 @@ from pydantic import Field, JsonValue
 from etude.events.event import BestTrial, Event, ModelDefinition, Record
 
 Revision = Annotated[
-    int, Field(ge=0, description="Sequence number of the decision that made the state; the highest one holds.")
+    int,
+    Field(ge=0, description="Sequence number of the decision that made the state; the highest one holds."),
 ]
 
 

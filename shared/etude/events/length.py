@@ -64,6 +64,7 @@ class Length(BaseModel):
 def _bad(value: object) -> PydanticCustomError:
     return PydanticCustomError(
         "length",
-        "expected a length such as {batches: 100}, {epochs: 10} or {records: 50000}, or a whole number of batches; got {value}",
+        "expected a length such as {batches: 100}, {epochs: 10} or {records: 50000}, or a whole number of batches; "
+        "got {value}",
         {"value": repr(value)},
     )

@@ -29,7 +29,7 @@ class ExitReason(StrEnum):
 
 
 class TrialRequested(Event):
-    """A trial is to exist and to be trained until ``train_until``. Sent again, it changes nothing but a shorter target."""
+    """A trial is to exist, and to be trained until ``train_until``."""
 
     type: ClassVar[str] = "etude.trial.requested.v1"
 

@@ -113,7 +113,9 @@ class MongoStore:
             raise
         replaced = sum(document["version"] > 1 for document in documents)
         if matched != replaced:
-            raise ConflictError(f"{collection.name}: {replaced - matched} of {replaced} documents were changed by somebody else")
+            raise ConflictError(
+                f"{collection.name}: {replaced - matched} of {replaced} documents were changed by somebody else"
+            )
 
     async def _write(self, collection: Collection, writes: Sequence[Any], ordered: bool) -> int:
         """Write in bulk; returns how many documents were found to be replaced."""
@@ -133,7 +135,9 @@ def _away() -> Iterator[None]:
     try:
         yield
     except _AWAY as error:
-        raise Unavailable(f"MongoDB does not answer: {str(error).split(', Timeout:')[0]}; is ETUDE_MONGO_URL right?") from error
+        raise Unavailable(
+            f"MongoDB does not answer: {str(error).split(', Timeout:')[0]}; is ETUDE_MONGO_URL right?"
+        ) from error
 
 
 def _filter(where: Where) -> dict[str, Any]:

@@ -27,7 +27,11 @@ EXPERIMENT_SHARES = Collection("experiment_shares", indexes=(("pool", "state"),)
 RUNNERS = Collection("runners", indexes=(("pool",),))
 VALIDATIONS = Collection(
     "validations",
-    indexes=(("experiment_id", "order"), ("experiment_id", "improves", "order"), ("experiment_id", "trial_id", "order")),
+    indexes=(
+        ("experiment_id", "order"),
+        ("experiment_id", "improves", "order"),
+        ("experiment_id", "trial_id", "order"),
+    ),
 )
 TRAINING_POINTS = Collection("training_points", indexes=(("experiment_id", "trial_id", "order"),))
 LOGS = Collection("logs", indexes=(("experiment_id", "trial_id", "order"),))

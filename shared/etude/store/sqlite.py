@@ -64,7 +64,7 @@ class SqliteStore:
         """The documents that fit, sorted."""
         clause, values = _where(where)
         order = ", ".join(f"{_field(name.lstrip('-'))} {'DESC' if name[0] == '-' else 'ASC'}" for name in order_by)
-        sql = f'SELECT body FROM "{collection.name}" {clause}'  # noqa: S608 - names are ours
+        sql = f'SELECT body FROM "{collection.name}" {clause}'
         if order:
             sql += f" ORDER BY {order}"
         if limit is not None:
@@ -75,12 +75,12 @@ class SqliteStore:
     async def count(self, collection: Collection, where: Where) -> int:
         """How many documents fit."""
         clause, values = _where(where)
-        sql = f'SELECT count(*) FROM "{collection.name}" {clause}'  # noqa: S608
+        sql = f'SELECT count(*) FROM "{collection.name}" {clause}'
         return int(await self._run(lambda db: db.execute(sql, values).fetchone()[0]))
 
     async def insert(self, collection: Collection, documents: Sequence[Document]) -> None:
         """Add new documents."""
-        sql = f'INSERT INTO "{collection.name}" (id, body) VALUES (?, ?)'  # noqa: S608
+        sql = f'INSERT INTO "{collection.name}" (id, body) VALUES (?, ?)'
         try:
             await self._run(lambda db: db.executemany(sql, _rows(documents)))
         except sqlite3.IntegrityError as error:
@@ -88,14 +88,15 @@ class SqliteStore:
 
     async def put(self, collection: Collection, documents: Sequence[Document]) -> None:
         """Add or replace documents."""
-        sql = f'INSERT INTO "{collection.name}" (id, body) VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET body = excluded.body'  # noqa: S608
+        sql = f'INSERT INTO "{collection.name}" (id, body) VALUES (?, ?) '
+        sql += "ON CONFLICT (id) DO UPDATE SET body = excluded.body"
         await self._run(lambda db: db.executemany(sql, _rows(documents)))
 
     async def put_versioned(self, collection: Collection, documents: Sequence[Document]) -> None:
         """Add or replace documents, fenced by their version."""
         table = f'"{collection.name}"'
-        add = f"INSERT INTO {table} (id, body) VALUES (?, ?) ON CONFLICT (id) DO NOTHING"  # noqa: S608
-        replace = f"UPDATE {table} SET body = ? WHERE id = ? AND json_extract(body, '$.version') = ?"  # noqa: S608
+        add = f"INSERT INTO {table} (id, body) VALUES (?, ?) ON CONFLICT (id) DO NOTHING"
+        replace = f"UPDATE {table} SET body = ? WHERE id = ? AND json_extract(body, '$.version') = ?"
 
         def work(db: sqlite3.Connection) -> None:
             for document in documents:

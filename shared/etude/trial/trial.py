@@ -12,8 +12,6 @@ class Trial(ABC):
     ``context`` gives the hyperparameters of the trial at hand.
     """
 
-    trial_context_class: type[TrialContext] = TrialContext
-
     @abstractmethod
     def __init__(self, context: TrialContext) -> None: ...
 

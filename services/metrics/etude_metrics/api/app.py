@@ -1,10 +1,11 @@
 """The FastAPI application."""
 
 from collections.abc import Awaitable, Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from fastapi import FastAPI, HTTPException, Query, Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from pydantic import BaseModel
 
 from etude import __version__
 from etude.store import DocumentStore
@@ -24,6 +25,7 @@ from etude_metrics.api.queries import Queries
 Limit = Annotated[int, Query(ge=1, le=1000, description="The most items of a page.")]
 Cursor = Annotated[str | None, Query(description="`next_cursor` of the page before.")]
 Number = Annotated[str | None, Query(pattern=r"^\d{1,18}$", description="`next_cursor` of the page before.")]
+AnyPage = TypeVar("AnyPage", bound=BaseModel)
 Ready = Callable[[], Awaitable[str | None]]
 """Says what is missing, or None if everything answers."""
 
@@ -36,7 +38,11 @@ def create_app(store: DocumentStore, ready: Ready, registry: CollectorRegistry) 
     ready : for ``/readyz``
     registry : for ``/metrics``
     """
-    app = FastAPI(title="etude", version=__version__, description="What happened in the experiments of an etude installation.")
+    app = FastAPI(
+        title="etude",
+        version=__version__,
+        description="What happened in the experiments of an etude installation.",
+    )
     queries = Queries(store)
     _add_health(app, ready, registry)
     _add_experiments(app, queries)
@@ -160,7 +166,9 @@ class _Known:
     async def experiment(self, experiment_id: str) -> dict[str, Any]:
         found = await self._queries.experiment(experiment_id)
         if found is None:
-            raise HTTPException(404, f"no experiment {experiment_id}; GET /api/v1/experiments lists those that there are")
+            raise HTTPException(
+                404, f"no experiment {experiment_id}; GET /api/v1/experiments lists those that there are"
+            )
         return found
 
     async def trial(self, experiment_id: str, trial_id: int) -> dict[str, Any]:
@@ -171,6 +179,6 @@ class _Known:
         return found
 
 
-def _answer(page: Any, found: tuple[list[dict[str, Any]], str | None]) -> Any:
+def _answer(page: type[AnyPage], found: tuple[list[dict[str, Any]], str | None]) -> AnyPage:
     items, cursor = found
     return page.model_validate({"items": items, "next_cursor": cursor})

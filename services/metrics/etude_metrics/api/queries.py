@@ -98,7 +98,13 @@ class Queries:
         return _page(await self._store.find(CHECKPOINTS, where, ("order",), limit + 1), limit, "order")
 
     async def _unpacked(
-        self, collection: Collection, field: str, experiment_id: str, trial_id: int, limit: int, cursor: str | None
+        self,
+        collection: Collection,
+        field: str,
+        experiment_id: str,
+        trial_id: int,
+        limit: int,
+        cursor: str | None,
     ) -> Found:
         """Items that lie several to a document; a page may hold some more than asked for, never half a document."""
         where = {"experiment_id": experiment_id, "trial_id": trial_id, "order": Above(cursor or "")}

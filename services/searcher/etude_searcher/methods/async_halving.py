@@ -13,10 +13,10 @@ from etude_searcher.methods.rung import WORST, Rung, targets
 class AsyncHalving(SearchMethod):
     """Promote the best ``1/divisor`` of each rung as results come in, without waiting for the rung to fill.
 
-    A result gives at most one new piece of work: a promotion (of the trial itself, or of the one that has just come within
-    the best ``floor(n/d)`` of its rung), else a new trial. Once all trials have a bottom-rung result, rungs close from below as soon as nothing is
-    outstanding there. With ``stop_once`` a trial goes on if it is among the best ``max(floor(n/d), 1)`` when it
-    reports, and is closed for good if not.
+    A result gives at most one new piece of work: a promotion (of the trial itself, or of the one that has just come
+    within the best ``floor(n/d)`` of its rung), else a new trial. Once all trials have a bottom-rung result, rungs
+    close from below as soon as nothing is outstanding there. With ``stop_once`` a trial goes on if it is among the
+    best ``max(floor(n/d), 1)`` when it reports, and is closed for good if not.
     """
 
     def __init__(self, config: AsyncHalvingConfig, new_trial: NewTrial, points: int | None = None) -> None:
@@ -71,7 +71,7 @@ class AsyncHalving(SearchMethod):
     def restore(self, snapshot: dict[str, Any]) -> None:
         for rung, state in zip(self._rungs, snapshot["rungs"], strict=True):
             rung.restore(state)
-        self._rung_of = {trial: rung for trial, rung in snapshot["rung_of"]}
+        self._rung_of = dict(snapshot["rung_of"])
         self._exited = set(snapshot["exited"])
         self._closed = set(snapshot["closed"])
         self._closed_out = snapshot["closed_out"]

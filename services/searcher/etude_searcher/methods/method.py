@@ -14,9 +14,9 @@ NewTrial = Callable[[], int]
 class SearchMethod(ABC):
     """Decides, event by event, who trains how long.
 
-    A method answers every validation at a trial's target with exactly one of Continue, Pause or Close for that trial, and may
-    create or continue others. Lengths are totals, in the unit of the configuration. Metrics come with the sign turned so
-    that smaller is better, and are finite.
+    A method answers every validation at a trial's target with exactly one of Continue, Pause or Close for that trial,
+    and may create or continue others. Lengths are totals, in the unit of the configuration. Metrics come with the
+    sign turned so that smaller is better, and are finite.
 
     Parameters
     ----------

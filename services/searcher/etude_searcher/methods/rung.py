@@ -53,7 +53,9 @@ class Rung:
             "outstanding": sorted(self.outstanding),
             "promoted": sorted(self.promoted),
             "entered": self._entered,
-            "results": [[None if math.isinf(metric) else metric, order, trial] for metric, order, trial in self._results],
+            "results": [
+                [None if math.isinf(metric) else metric, order, trial] for metric, order, trial in self._results
+            ],
         }
 
     def restore(self, snapshot: dict[str, Any]) -> None:

@@ -42,7 +42,9 @@ def axis(parameter: Parameter) -> list[JsonValue]:
         case Double():
             return list(_spread(parameter.minval, parameter.maxval, parameter.count or 1))
         case Log():
-            return [parameter.base**value for value in _spread(parameter.minval, parameter.maxval, parameter.count or 1)]
+            return [
+                parameter.base**value for value in _spread(parameter.minval, parameter.maxval, parameter.count or 1)
+            ]
 
 
 def _spread(low: float, high: float, count: int) -> list[float]:

@@ -20,7 +20,9 @@ class Averages:
         for name, value in metrics.items():
             if isinstance(value, torch.Tensor):
                 if value.numel() != 1:
-                    raise CoreError(f"metric {name!r} has shape {tuple(value.shape)}; return a scalar, such as its mean()")
+                    raise CoreError(
+                        f"metric {name!r} has shape {tuple(value.shape)}; return a scalar, such as its mean()"
+                    )
                 value = value.detach().double().reshape(())  # noqa: PLW2901
             self._sums[name] = self._sums.get(name, 0.0) + value * weight
             self._weights[name] = self._weights.get(name, 0.0) + weight

@@ -13,8 +13,8 @@ from etude.core.errors import CoreError
 from etude.core.run import Run
 from etude.trial.context import TrialContext
 
-M = TypeVar("M", bound=nn.Module)
-O = TypeVar("O", bound=Optimizer)
+AnyModel = TypeVar("AnyModel", bound=nn.Module)
+AnyOptimizer = TypeVar("AnyOptimizer", bound=Optimizer)
 
 
 class StepMode(Enum):
@@ -40,13 +40,13 @@ class PyTorchTrialContext(TrialContext):
         self.optimizers: list[Optimizer] = []
         self.schedulers: list[tuple[LRScheduler, StepMode]] = []
 
-    def wrap_model(self, model: M) -> M:
+    def wrap_model(self, model: AnyModel) -> AnyModel:
         """Move a model to the device; it is saved in checkpoints."""
         model = model.to(self.device)
         self.models.append(model)
         return model
 
-    def wrap_optimizer(self, optimizer: O) -> O:
+    def wrap_optimizer(self, optimizer: AnyOptimizer) -> AnyOptimizer:
         """Register an optimizer of wrapped models; it is saved in checkpoints.
 
         Raises
@@ -56,7 +56,9 @@ class PyTorchTrialContext(TrialContext):
         """
         for group in optimizer.param_groups:
             if any(parameter.device.type != self.device.type for parameter in group["params"]):
-                raise CoreError("wrap_optimizer: wrap the model first, and give the optimizer the wrapped model's parameters")
+                raise CoreError(
+                    "wrap_optimizer: wrap the model first, and give the optimizer the wrapped model's parameters"
+                )
         self.optimizers.append(optimizer)
         return optimizer
 

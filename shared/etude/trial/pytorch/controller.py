@@ -119,7 +119,9 @@ class PyTorchController:
                 batch = self._context.to_device(raw)
                 metrics = self._trial.evaluate_batch(batch)
                 if not isinstance(metrics, Mapping):
-                    raise CoreError(f"evaluate_batch returned {type(metrics).__name__}; return a dict of metrics by name")
+                    raise CoreError(
+                        f"evaluate_batch returned {type(metrics).__name__}; return a dict of metrics by name"
+                    )
                 averages.add(metrics, records(batch))
         return averages.take()
 
@@ -158,7 +160,9 @@ class PyTorchController:
         if self._config.records_per_epoch:
             return math.ceil(self._config.records_per_epoch / self._batch_size())
         if self._data.batches_per_epoch is None:
-            raise CoreError("a length in epochs needs records_per_epoch in the configuration: the dataset has no length")
+            raise CoreError(
+                "a length in epochs needs records_per_epoch in the configuration: the dataset has no length"
+            )
         return self._data.batches_per_epoch
 
     def _batch_size(self) -> int:

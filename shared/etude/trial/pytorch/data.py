@@ -13,8 +13,9 @@ from etude.core.errors import CoreError
 class TrainingData:
     """The batches of a data loader, epoch after epoch.
 
-    The sampler of each epoch runs under a generator seeded by the trial's seed and the epoch, so that the order after a resume is that
-    of an undisturbed run. An iterable dataset has no order of ours: its first batches are read and thrown away.
+    The sampler of each epoch runs under a generator seeded by the trial's seed and the epoch, so that the order after
+    a resume is that of an undisturbed run. An iterable dataset has no order of ours: its first batches are read and
+    thrown away.
 
     Parameters
     ----------

@@ -1,12 +1,11 @@
 """PyTorchTrial: the class that users write."""
 
 from abc import abstractmethod
-from typing import Any, ClassVar
+from typing import Any
 
 from torch.utils.data import DataLoader
 
 from etude.core.run import Run
-from etude.trial.context import TrialContext
 from etude.trial.pytorch.context import PyTorchTrialContext
 from etude.trial.trial import Trial
 
@@ -14,11 +13,10 @@ from etude.trial.trial import Trial
 class PyTorchTrial(Trial):
     """A PyTorch model, its data and one step of training.
 
-    ``__init__`` builds models, optimizers and learning rate schedulers and wraps each by the context. Checkpoints hold all of them, the
-    states of the random number generators and the position in the data, so that a trial that was interrupted goes on as if it had not been.
+    ``__init__`` builds models, optimizers and learning rate schedulers and wraps each by the context. Checkpoints
+    hold all of them, the states of the random number generators and the position in the data, so that a trial that
+    was interrupted goes on as if it had not been.
     """
-
-    trial_context_class: ClassVar[type[TrialContext]] = PyTorchTrialContext
 
     @abstractmethod
     def __init__(self, context: PyTorchTrialContext) -> None: ...
