@@ -4,14 +4,17 @@ import builtins
 from datetime import datetime
 from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, WithJsonSchema
 from pydantic_core import to_jsonable_python
 
 TrialId = Annotated[int, Field(ge=1, description="Number of the trial within its experiment, from 1.")]
 LeaseNumber = Annotated[
     int, Field(ge=0, description="Rises with each allocation of a trial; older numbers are ignored.")
 ]
-Metrics = Annotated[dict[str, float], Field(description="Scalar metrics by name.")]
+Metric = Annotated[
+    float, WithJsonSchema({"anyOf": [{"type": "number"}, {"enum": ["NaN", "Infinity", "-Infinity"]}]})
+]
+Metrics = Annotated[dict[str, Metric], Field(description="Scalar metrics by name.")]
 Hyperparameters = dict[str, JsonValue]
 
 

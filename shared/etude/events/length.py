@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_serializer, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, model_serializer, model_validator
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError
 
 
 class Unit(StrEnum):
@@ -56,6 +57,19 @@ class Length(BaseModel):
     @model_serializer
     def _write(self) -> dict[str, int]:
         return {self.unit.value: self.amount}
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        units = [
+            {
+                "type": "object",
+                "properties": {unit.value: {"type": "integer", "minimum": 0}},
+                "required": [unit.value],
+                "additionalProperties": False,
+            }
+            for unit in Unit
+        ]
+        return {"title": "Length", "description": "An amount of training, in one unit.", "oneOf": units}
 
     def __str__(self) -> str:
         return f"{self.amount} {self.unit.value}"
