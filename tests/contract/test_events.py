@@ -75,9 +75,9 @@ def test_fields_that_are_not_known_are_ignored() -> None:
     ("change", "complaint"),
     [
         ({"type": "etude.trial.danced.v1"}, "etude.trial.danced.v1"),
-        ({"data": {"trial_id": 0, "train_until": 5}}, "trial_id"),
-        ({"data": {"trial_id": 1, "train_until": {"miles": 5}}}, "train_until"),
-        ({"data": None}, "TrialContinued"),
+        ({"data": {"trial_id": 0, "train_until": 5}}, "data.trial_id"),
+        ({"data": {"trial_id": 1, "train_until": {"miles": 5}}}, "data.train_until"),
+        ({"data": None}, "data: Input should be an object"),
         ({"id": ""}, "id"),
         ({"time": "yesterday"}, "time"),
     ],

@@ -72,8 +72,9 @@ def as_yaml() -> str:
 
 _DESCRIPTION = f"""\
 Every event is a JSON body, a CloudEvents 1.0 structured document whose `data` is described here. Unknown fields
-are to be ignored, types are versioned by their suffix. Exchanges: `{EVENTS}` (topic) for all but telemetry, `{TELEMETRY}` (topic) for that;
-`{DEAD}` (fanout) gets what could not be processed, with the reason in the header `x-etude-reason`.
+are to be ignored, types are versioned by their suffix. Exchanges: `{EVENTS}` (topic) for all but telemetry,
+`{TELEMETRY}` (topic) for that; `{DEAD}` (fanout) gets what could not be processed, with the reason in the header
+`x-etude-reason`.
 Numbers that JSON does not have travel as the strings `NaN`, `Infinity` and `-Infinity`.
 Events may arrive twice, and those of different sources in any order: be idempotent by meaning.
 """

@@ -10,7 +10,7 @@ from etude.events.allocation import (
     EndReason,
 )
 from etude.events.envelope import Envelope, derived_id
-from etude.events.errors import EventError, UnknownEventTypeError
+from etude.events.errors import EventError
 from etude.events.event import (
     BestTrial,
     CheckpointReference,
@@ -107,7 +107,6 @@ __all__ = [
     "TrialPaused",
     "TrialRequested",
     "Unit",
-    "UnknownEventTypeError",
     "ValidationCompleted",
     "derived_id",
 ]

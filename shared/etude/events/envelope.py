@@ -13,8 +13,9 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from pydantic_core import PydanticCustomError
 
-from etude.events.errors import EventError, UnknownEventTypeError
+from etude.events.errors import EventError
 from etude.events.event import Event
 
 _NAMESPACE = UUID("7d0c5c0e-4c3a-5f0e-9d63-2f6f1b1f0a11")
@@ -58,8 +59,15 @@ class Envelope(BaseModel):
         if isinstance(value, dict) and not isinstance(value.get("data"), Event):
             reader = Event.registry.get(str(value.get("type")))
             if reader is None:
-                raise UnknownEventTypeError(str(value.get("type")))
-            return {**value, "data": reader.model_validate(value.get("data"))}
+                raise PydanticCustomError(
+                    "event_type",
+                    "no event of type {type} is known to this version; docs/asyncapi.yaml lists those that are",
+                    {"type": repr(value.get("type"))},
+                )
+            try:
+                return {**value, "data": reader.model_validate(value.get("data"))}
+            except ValidationError as error:
+                raise PydanticCustomError("event_data", "{places}", {"places": _places(error, "data")}) from None
         return value
 
     @field_validator("time")
@@ -106,8 +114,7 @@ class Envelope(BaseModel):
         try:
             return cls.model_validate_json(body)
         except ValidationError as error:
-            places = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'body'}: {e['msg']}" for e in error.errors()[:5])
-            raise EventError(f"not an etude event: {places}") from None
+            raise EventError(f"not an etude event: {_places(error)}") from None
 
     def to_bytes(self) -> bytes:
         """The JSON body."""
@@ -134,6 +141,15 @@ def derived_id(*parts: object) -> str:
     True
     """
     return str(uuid5(_NAMESPACE, "/".join(map(str, parts))))
+
+
+def _places(error: ValidationError, prefix: str = "") -> str:
+    """Each mistake with its place."""
+    told = []
+    for item in error.errors(include_url=False)[:5]:
+        place = ".".join(map(str, [prefix, *item["loc"]] if prefix else item["loc"]))
+        told.append(f"{place}: {item['msg']}" if place else item["msg"])
+    return "; ".join(told)
 
 
 def _subject(event: Event, experiment_id: str | None) -> str:
