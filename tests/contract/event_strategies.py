@@ -7,7 +7,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 import annotated_types
 from hypothesis import strategies as st
-from pydantic import BaseModel, JsonValue
+from pydantic import AllowInfNan, BaseModel, JsonValue
 from pydantic.fields import FieldInfo
 
 from etude.events import Envelope, Event, Length, Unit
@@ -72,9 +72,12 @@ def _scalars(annotation: Any, constraints: list[Any]) -> st.SearchStrategy[Any]:
     if annotation is bool:
         return st.booleans()
     if annotation is int:
-        return st.integers(-(2**53) if low is None else low, (2**53 if high is None else high) if below is None else below - 1)
+        return st.integers(
+            -(2**53) if low is None else low, (2**53 if high is None else high) if below is None else below - 1
+        )
     if annotation is float:
-        return st.floats(low, high) if low is not None else st.floats()
+        anything = any(isinstance(c, AllowInfNan) for c in constraints)
+        return st.floats(low, high, allow_nan=anything, allow_infinity=anything)
     if annotation is str:
         return TEXT
     if isinstance(annotation, type) and issubclass(annotation, Enum):

@@ -12,6 +12,7 @@ from etude.events import Envelope, Event, EventError
 from tests.contract.event_strategies import envelopes
 
 CHECKED_IN = Path(__file__).parents[2] / "docs" / "asyncapi.yaml"
+DOCUMENT = document()
 NAMED_IN_THE_DESIGN = {
     "experiment": "created pause-requested activate-requested cancel-requested kill-requested change-requested "
     "rejected paused activated progressed completed failed canceled",
@@ -30,7 +31,7 @@ def canonical(envelope: Envelope) -> object:
     return json.loads(envelope.to_bytes())
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(envelopes())
 def test_what_is_written_is_read_back(envelope: Envelope) -> None:
     again = Envelope.parse(envelope.to_bytes())
@@ -42,13 +43,11 @@ def test_the_checked_in_document_is_the_one_the_models_make() -> None:
     assert CHECKED_IN.read_text() == as_yaml(), "run `make generate` and commit docs/asyncapi.yaml"
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(envelopes())
 def test_every_event_fits_the_document(envelope: Envelope) -> None:
-    described = document()
-    schema = {**described["components"]["messages"][type(envelope.data).__name__]["payload"]}
-    schema["components"] = described["components"]
-    jsonschema.validate(canonical(envelope), schema)
+    payload = DOCUMENT["components"]["messages"][type(envelope.data).__name__]["payload"]
+    jsonschema.Draft202012Validator({**payload, "components": DOCUMENT["components"]}).validate(canonical(envelope))
 
 
 def test_there_is_every_event_of_the_design_and_no_other() -> None:
@@ -77,7 +76,7 @@ def test_fields_that_are_not_known_are_ignored() -> None:
         ({"type": "etude.trial.danced.v1"}, "etude.trial.danced.v1"),
         ({"data": {"trial_id": 0, "train_until": 5}}, "data.trial_id"),
         ({"data": {"trial_id": 1, "train_until": {"miles": 5}}}, "data.train_until"),
-        ({"data": None}, "data: Input should be an object"),
+        ({"data": None}, "data: Input should be"),
         ({"id": ""}, "id"),
         ({"time": "yesterday"}, "time"),
     ],

@@ -142,7 +142,11 @@ def _envelope() -> dict[str, Any]:
         "properties": {
             "specversion": {"const": "1.0"},
             "datacontenttype": {"const": "application/json"},
-            "id": {**text, "minLength": 1, "description": "Unique; emitting the same decision twice gives the same id."},
+            "id": {
+                **text,
+                "minLength": 1,
+                "description": "Unique; emitting the same decision twice gives the same id.",
+            },
             "source": {**text, "minLength": 1, "description": "Who says so, such as `searcher` or `runner/gpu-7`."},
             "type": {**text, "description": "`etude.<entity>.<verb>.v<n>`"},
             "subject": {**text, "description": "What it is about, such as `experiments/1f/trials/3`."},

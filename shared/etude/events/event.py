@@ -4,7 +4,7 @@ import builtins
 from datetime import datetime
 from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, WithJsonSchema
+from pydantic import AllowInfNan, BaseModel, ConfigDict, Field, JsonValue, WithJsonSchema
 from pydantic_core import to_jsonable_python
 
 TrialId = Annotated[int, Field(ge=1, description="Number of the trial within its experiment, from 1.")]
@@ -12,7 +12,9 @@ LeaseNumber = Annotated[
     int, Field(ge=0, description="Rises with each allocation of a trial; older numbers are ignored.")
 ]
 Metric = Annotated[
-    float, WithJsonSchema({"anyOf": [{"type": "number"}, {"enum": ["NaN", "Infinity", "-Infinity"]}]})
+    float,
+    AllowInfNan(True),
+    WithJsonSchema({"anyOf": [{"type": "number"}, {"enum": ["NaN", "Infinity", "-Infinity"]}]}),
 ]
 Metrics = Annotated[dict[str, Metric], Field(description="Scalar metrics by name.")]
 Hyperparameters = dict[str, JsonValue]
@@ -21,7 +23,7 @@ Hyperparameters = dict[str, JsonValue]
 class Record(BaseModel):
     """A frozen value inside an event. Unknown fields are ignored on reading, so that newer senders are understood."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", ser_json_inf_nan="strings", allow_inf_nan=True)
+    model_config = ConfigDict(frozen=True, extra="ignore", ser_json_inf_nan="strings", allow_inf_nan=False)
 
     def to_json(self) -> dict[str, Any]:
         """The fields as JSON values; numbers that JSON does not have become strings, and are read back from them."""
