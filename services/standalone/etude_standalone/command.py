@@ -30,7 +30,7 @@ def run(
     from etude.artifacts import ArtifactError
     from etude.config import ConfigError
     from etude.service.logs import log_quietly
-    from etude_standalone.session import Session, UnknownExperimentError
+    from etude_standalone.session import Session, StuckError, UnknownExperimentError
 
     if resume is None and (config is None or model_dir is None):
         raise typer.BadParameter("give CONFIG and MODEL_DIR, or --resume ID")
@@ -38,7 +38,7 @@ def run(
     session = Session(home.resolve(), slots, quiet=as_json)
     try:
         outcome = asyncio.run(session.run(config, model_dir, resume))
-    except (ConfigError, ArtifactError, UnknownExperimentError) as error:
+    except (ConfigError, ArtifactError, StuckError, UnknownExperimentError) as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from None
     if as_json:

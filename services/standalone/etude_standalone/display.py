@@ -14,6 +14,8 @@ from etude_standalone.system import System
 
 _BEST_SHOWN = 5
 _RUNNING_SHOWN = 12
+_FAILED_SHOWN = 3
+_LINES_SHOWN = 15
 _MARK = {"completed": "green", "failed": "red", "rejected": "red", "canceled": "yellow"}
 
 
@@ -61,21 +63,22 @@ class Display:
         best = await self._system.queries.best_trials(self._experiment_id, _BEST_SHOWN)
         if best:
             self._console.print(_best_table(experiment, best))
-        errored = await self._failed_trials()
-        if errored is not None:
-            self._console.print(errored)
+        await self._tell_failed_trials()
         if experiment["best"]:
+            self._console.print(f"best hyperparameters (trial {experiment['best']['trial_id']})", style="italic")
             self._console.print(_best_parts(experiment["best"]))
         if exported is not None:
             self._console.print(f"checkpoint: {exported}", soft_wrap=True, markup=False, highlight=False)
 
-    async def _failed_trials(self) -> RenderableType | None:
-        errored, _ = await self._system.queries.trials(self._experiment_id, "errored", 3, None)
-        if not errored:
-            return None
-        lines = [Text(f"trial {trial['trial_id']} failed: {trial['detail']}", style="red") for trial in errored]
-        tail = [Text("  " + line, style="dim") for line in errored[0]["log_tail"][-15:]]
-        return Group(*lines, *tail)
+    async def _tell_failed_trials(self) -> None:
+        """The first few, each with its reason, and one with the end of its log."""
+        errored, _ = await self._system.queries.trials(self._experiment_id, "errored", _FAILED_SHOWN, None)
+        tail: list[str] = []
+        for trial in errored:
+            self._console.print(f"trial {trial['trial_id']} failed: {trial['detail']}", style="red", markup=False)
+            if not tail:
+                tail = trial["log_tail"][-_LINES_SHOWN:]
+                self._console.print(Text("\n".join("  " + line for line in tail), style="dim"), soft_wrap=True)
 
 
 def _headline(experiment: dict[str, Any], running: int, slots: int) -> RenderableType:
@@ -129,7 +132,7 @@ def _best_table(experiment: dict[str, Any], trials: list[dict[str, Any]]) -> Tab
 
 
 def _best_parts(best: dict[str, Any]) -> RenderableType:
-    table = Table(title=f"best hyperparameters (trial {best['trial_id']})", title_justify="left", show_header=False)
+    table = Table(show_header=False)
     for name, value in _flat(best["hyperparameters"]).items():
         table.add_row(name, _value(value))
     return table

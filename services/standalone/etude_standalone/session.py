@@ -15,9 +15,11 @@ from etude.client.settings import ClientSettings
 from etude.config import ConfigError, ExperimentConfig, Problem, load, parse
 from etude.events import ExperimentActivateRequested, ExperimentPauseRequested
 from etude.service.clock import utc_now
+from etude.store import Document, SqliteStore
+from etude.store.schema import EXPERIMENTS
 from etude_standalone.display import Display
 from etude_standalone.outcome import Outcome
-from etude_standalone.system import System
+from etude_standalone.system import DATABASE, System
 from etude_trial_runner.session import new_session
 
 _ENDED = ("completed", "failed", "canceled", "rejected")
@@ -26,6 +28,10 @@ _REFRESH_SECONDS = 0.2
 
 class UnknownExperimentError(LookupError):
     """There is no such experiment in this folder."""
+
+
+class StuckError(RuntimeError):
+    """A service cannot deal with an event: a mistake in etude, which its log tells of."""
 
 
 class Session:
@@ -56,40 +62,43 @@ class Session:
             The model directory cannot be stored.
         UnknownExperimentError
             There is nothing to resume under that id.
+        StuckError
+            A service failed.
         """
         if resume is None:
             assert config_file is not None and model_directory is not None
-            config: ExperimentConfig | None = load(config_file)
+            config = load(config_file)
         else:
-            config = None
-        system = System(self._home, new_session(), self._slots, config.resources.resource_pool if config else "default")
-        new = None
-        if config is not None:
+            config = parse((await self._find(resume))["config"])
+        system = System(self._home, new_session(), self._slots, config.resources.resource_pool)
+        self._check_slots(config, system)
+        if resume is None:
             assert model_directory is not None
-            self._check_slots(config, system)
             new = prepare(config, model_directory, system.storage, ClientSettings().user)
             self._warn(config)
         self._handle_interrupts()
         await system.start()
         try:
-            if new is not None:
-                experiment_id = new.experiment_id
+            if resume is None:
                 await system.publish(new.announce(utc_now()))
             else:
-                assert resume is not None
-                experiment_id = resume
-                config = await self._resume(system, resume)
-            return await self._follow(system, experiment_id)
+                await system.remember(resume)
+                await system.tell(resume, ExperimentActivateRequested())
+            return await self._follow(system, resume or new.experiment_id)
         finally:
             await system.close()
 
-    async def _resume(self, system: System, experiment_id: str) -> ExperimentConfig:
-        document = await system.remember(experiment_id)
-        if document is None:
+    async def _find(self, experiment_id: str) -> Document:
+        database = self._home / DATABASE
+        found: list[Document] = []
+        if database.exists():
+            store = SqliteStore(database)
+            await store.open()
+            found = await store.get(EXPERIMENTS, [experiment_id])
+            await store.close()
+        if not found:
             raise UnknownExperimentError(f"there is no experiment {experiment_id} in {self._home}; see --home")
-        await system.settle()
-        await system.tell(experiment_id, ExperimentActivateRequested())
-        return parse(document["config"])
+        return found[0]
 
     async def _follow(self, system: System, experiment_id: str) -> Outcome:
         with Display(self._console, system, experiment_id, self._quiet) as display:
@@ -99,6 +108,11 @@ class Session:
                     await display.refresh(experiment)
                     if experiment["state"] in _ENDED:
                         break
+                if system.stuck:
+                    raise StuckError(
+                        f"an event could not be dealt with ({system.stuck}); the errors above say why. Nothing is "
+                        f"lost: once that is mended, go on with etude run --resume {experiment_id}"
+                    )
                 if self._interrupted.is_set():
                     return await self._pause(system, experiment_id)
                 await asyncio.sleep(_REFRESH_SECONDS)

@@ -9,8 +9,7 @@ from etude.artifacts.storage import local_url
 from etude.bus import MemoryBroker, MemoryBus
 from etude.events import Envelope, Event, ModelDefinition
 from etude.service.clock import utc_now
-from etude.store import Document, SqliteStore
-from etude.store.schema import EXPERIMENTS
+from etude.store import SqliteStore
 from etude_metrics.api.queries import Queries
 from etude_metrics.service import MetricsService
 from etude_scheduler.service import SchedulerService
@@ -22,6 +21,7 @@ from etude_trial_runner.spool import Spool
 from etude_trial_runner.zygote_launcher import ZygoteLauncher
 
 _RUNNER = "local"
+DATABASE = "etude.db"
 
 
 class System:
@@ -29,7 +29,7 @@ class System:
 
     Parameters
     ----------
-    home : folder for everything that is kept
+    home : folder for everything that is kept; made by :meth:`start`
     session : of the runner
     slots : how many to offer; by default every CUDA device, or one CPU share a core
     pool : the one resource pool that is served
@@ -39,19 +39,20 @@ class System:
         self.home = home
         self.storage = local_url(home / "artifacts")
         self.slots = detect_slots(slots)
-        self.store = SqliteStore(home / "etude.db")
+        self.store = SqliteStore(home / DATABASE)
         self.queries = Queries(self.store)
         self._pool = pool
+        self._session = session
         self._broker = MemoryBroker(pools=(pool,))
         self._bus = MemoryBus(self._broker)
         self._searcher = SearcherService(self._bus, self.store, utc_now)
         self._scheduler = SchedulerService(self._bus, self.store, utc_now, pool)
         self._metrics = MetricsService(self._bus, self.store)
-        self._agent = self._make_agent(session)
 
     async def start(self) -> None:
         """Open the store and start all services."""
         await self.store.open()
+        self._agent = self._make_agent()
         await self._launcher.start()
         await self._metrics.start()
         await self._scheduler.start()
@@ -70,6 +71,11 @@ class System:
         await self._bus.close()
         await self.store.close()
 
+    @property
+    def stuck(self) -> str | None:
+        """Why an event could not be dealt with, if there is one."""
+        return self._broker.dead[0].reason if self._broker.dead else None
+
     async def publish(self, *envelopes: Envelope) -> None:
         """Put events on the bus."""
         await self._bus.publish(envelopes)
@@ -80,13 +86,10 @@ class System:
             Envelope.wrap(event, source="client", time=utc_now(), experiment_id=experiment_id, pool=self._pool)
         )
 
-    async def remember(self, experiment_id: str) -> Document | None:
-        """Bring an experiment of an earlier process back; None if there is none of that id."""
-        found = await self.store.get(EXPERIMENTS, [experiment_id])
-        if not found:
-            return None
+    async def remember(self, experiment_id: str) -> None:
+        """Bring an experiment of an earlier process back."""
         await self._searcher.retell(experiment_id)
-        return found[0]
+        await self.settle()
 
     async def settle(self, timeout: float = 10.0) -> None:
         """Wait until every event is dealt with."""
@@ -95,7 +98,7 @@ class System:
                 while not self._broker.idle:
                     await asyncio.sleep(0.02)
 
-    def _make_agent(self, session: str) -> Agent:
+    def _make_agent(self) -> Agent:
         work = self.home / "runner"
 
         async def fetch(definition: ModelDefinition) -> Path:
@@ -103,7 +106,7 @@ class System:
 
         machine = Machine(
             runner_id=_RUNNER,
-            session=session,
+            session=self._session,
             slots=self.slots,
             storage=self.storage,
             pool=self._pool,

@@ -16,6 +16,8 @@ from typing import Any
 
 import torch
 
+import etude
+import etude_trial_runner
 from etude.config import parse
 from etude.core.assignment import Assignment
 from etude.core.errors import CoreError, InvalidHyperparameters
@@ -25,6 +27,7 @@ from etude.core.run import Run
 from etude.trial.trial import Trial
 
 _PR_SET_PDEATHSIG = 1
+_OWN_CODE = tuple(f"{path}/" for package in (etude, etude_trial_runner) for path in package.__path__)
 
 
 def carry_out(assignment_file: Path, control: int, stdout: int, stderr: int) -> int:
@@ -112,7 +115,7 @@ def _trial_class(entrypoint: str) -> type[Trial]:
 def _print_traceback(error: BaseException) -> None:
     """Without our own frames on top: users look for theirs."""
     frames = traceback.TracebackException.from_exception(error)
-    while len(frames.stack) > 1 and "etude_trial_runner" in frames.stack[0].filename:
+    while len(frames.stack) > 1 and frames.stack[0].filename.startswith(_OWN_CODE):
         frames.stack.pop(0)
     sys.stderr.write("".join(frames.format()))
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Annotated, Any, ClassVar
 
 from pydantic import AllowInfNan, BaseModel, ConfigDict, Field, JsonValue, WithJsonSchema
-from pydantic_core import to_jsonable_python
+from pydantic_core import from_json
 
 TrialId = Annotated[int, Field(ge=1, description="Number of the trial within its experiment, from 1.")]
 LeaseNumber = Annotated[
@@ -27,7 +27,8 @@ class Record(BaseModel):
 
     def to_json(self) -> dict[str, Any]:
         """The fields as JSON values; numbers that JSON does not have become strings, and are read back from them."""
-        return to_jsonable_python(self, inf_nan_mode="strings")  # type: ignore[no-any-return]
+        # Through text: dumping to Python values leaves numbers that are not finite as they are (pydantic 2.14).
+        return from_json(self.model_dump_json())  # type: ignore[no-any-return]
 
 
 class Event(Record):

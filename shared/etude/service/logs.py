@@ -35,7 +35,9 @@ def log_as_json(service: str, level: str = "INFO") -> None:
 
 def log_quietly() -> None:
     """For a process with a display of its own: nothing but errors."""
+    plain = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
     structlog.configure(
+        processors=[structlog.contextvars.merge_contextvars, structlog.processors.add_log_level, plain],
         wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
