@@ -19,7 +19,7 @@ DEFAULTS = {
 
 
 def main() -> None:
-    with etude.core.init(hyperparameters=DEFAULTS, length=5) as run:
+    with etude.core.init(hyperparameters=DEFAULTS, length={"epochs": 5}) as run:
         torch.manual_seed(run.trial_seed)
         train_set, validation_set = digits()
         loader = DataLoader(train_set, batch_size=run.get_hparam("batch_size"), shuffle=True)

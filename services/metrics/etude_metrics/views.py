@@ -83,7 +83,7 @@ def new_trial(experiment_id: str, trial_id: int) -> Document:
         "standing": _LAST_PLACE,
         "restarts": 0,
         "lease_number": 0,
-        "ended_lease": -1,
+        "ended_lease": 0,
         "runner_id": None,
         "checkpoint": None,
         "close_reason": None,

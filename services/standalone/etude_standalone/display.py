@@ -50,7 +50,7 @@ class Display:
         if self._live is None:
             return
         running, _ = await self._system.queries.trials(self._experiment_id, "running", _RUNNING_SHOWN, None)
-        self._live.update(Group(_headline(experiment, len(running), len(self._system.slots)), _running(running)))
+        self._live.update(Group(_headline(experiment, len(running), len(self._system.slots)), _running(experiment, running)))
 
     async def summary(self, experiment: dict[str, Any], exported: Path | None) -> None:
         """Show how it ended."""
@@ -96,17 +96,20 @@ def _headline(experiment: dict[str, Any], running: int, slots: int) -> Renderabl
     return grid
 
 
-def _running(trials: list[dict[str, Any]]) -> RenderableType:
-    table = Table(box=None, padding=(0, 2), show_header=bool(trials))
-    for heading in ("trial", "at", "until", "latest validation", "hyperparameters"):
-        table.add_column(heading, no_wrap=True, overflow="ellipsis")
+def _running(experiment: dict[str, Any], trials: list[dict[str, Any]]) -> RenderableType:
+    metric = experiment["metric"] or ""
+    table = Table(box=None, padding=(0, 2), show_header=bool(trials), expand=True)
+    for heading in ("trial", "at", "until", metric):
+        table.add_column(heading, justify="right", min_width=len(heading), no_wrap=True)
+    table.add_column("hyperparameters", no_wrap=True, overflow="ellipsis", ratio=1)
     for trial in trials:
         [(unit, target)] = (trial["target"] or {"batches": 0}).items()
+        value = (trial["metrics"] or {}).get(metric)
         table.add_row(
             str(trial["trial_id"]),
             str(trial["length"] or 0),
             f"{target} {unit}",
-            _numbers(trial["metrics"] or {}),
+            "-" if value is None else f"{value:.4g}",
             _inline(trial["hyperparameters"]),
         )
     return table
@@ -147,10 +150,6 @@ def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 def _inline(hyperparameters: dict[str, Any]) -> str:
     return " ".join(f"{name}={_value(value)}" for name, value in _flat(hyperparameters).items())
-
-
-def _numbers(metrics: dict[str, float | None]) -> str:
-    return " ".join(f"{name}={'nan' if value is None else f'{value:.4g}'}" for name, value in metrics.items())
 
 
 def _value(value: Any) -> str:

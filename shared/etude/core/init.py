@@ -19,14 +19,15 @@ DESCRIPTOR = "ETUDE_TRIAL_FD"
 
 
 @contextlib.contextmanager
-def init(hyperparameters: Mapping[str, Any] | None = None, length: int = 1) -> Iterator[Run]:
+def init(hyperparameters: Mapping[str, Any] | None = None, length: int | Mapping[str, int] = 1) -> Iterator[Run]:
     """Become the trial that the runner started this process for.
 
     A script that is started by hand trains once, with the arguments given here, and prints what it reports.
 
     Parameters
     ----------
-    hyperparameters, length : for a script that is started by hand; a trial has its own
+    hyperparameters, length : for a script that is started by hand, such as ``{"epochs": 5}``, or a number of batches;
+        a trial has its own
     """
     if ASSIGNMENT in os.environ:
         assignment = Assignment.model_validate_json(Path(os.environ[ASSIGNMENT]).read_bytes())
@@ -41,7 +42,7 @@ def init(hyperparameters: Mapping[str, Any] | None = None, length: int = 1) -> I
             config={},
             hyperparameters=dict(hyperparameters or {}),
             trial_seed=0,
-            train_until=Length.batches(length),
+            train_until=Length.model_validate(length),
             storage=local_url(Path(folder)),
         )
         yield Run(assignment, PrintingLink())
