@@ -103,6 +103,7 @@ class World:
 
     async def audit(self) -> None:
         """Check what must be true at the end."""
+        assert self.broker.dead == []
         for experiment in await self.store.find(EXPERIMENTS, {}):
             experiment_id = experiment["_id"]
             log = await self.store.find(SEARCH_LOG, {"experiment_id": experiment_id}, ("seq",))
