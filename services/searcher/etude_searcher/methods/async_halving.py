@@ -56,7 +56,7 @@ class AsyncHalving(SearchMethod):
 
     def progress(self) -> float:
         """Mostly the share of trials with a bottom-rung result; the last fifth is the share that is closed."""
-        return (0.8 * len(self._rungs[0]) + 0.2 * len(self._closed)) / max(self._max_trials, len(self._closed))
+        return (4 * len(self._rungs[0]) + len(self._closed)) / (5 * max(self._max_trials, len(self._closed)))
 
     def snapshot(self) -> dict[str, Any]:
         return {

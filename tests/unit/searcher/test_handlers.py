@@ -1,0 +1,124 @@
+"""The searcher's shell: commit, then publish; a decision is made once."""
+
+import pytest
+
+from etude.bus import MemoryBroker, MemoryBus
+from etude.bus.topology import scheduler_pool
+from etude.events import Envelope, Event, EventError, ExperimentCompleted, TrialRequested
+from etude.store import DuplicateKeyError, SqliteStore
+from etude.store.schema import EXPERIMENTS, SEARCH_LOG
+from etude_searcher.handlers import SearchHandlers
+from tests.unit.make import NOW, created, envelope, raw_config, validation
+
+
+class Searcher:
+    """Handlers with a store and a broker of their own."""
+
+    def __init__(self, store: SqliteStore | None = None) -> None:
+        self.store = store or SqliteStore()
+        self.broker = MemoryBroker()
+        self.handlers = SearchHandlers(self.store, MemoryBus(self.broker), lambda: NOW)
+
+    def told(self) -> list[Envelope]:
+        ready = self.broker.queues[scheduler_pool().name].ready
+        return [Envelope.parse(ready.popleft().body) for _ in range(len(ready))]
+
+    async def log(self) -> list[int]:
+        return [d["seq"] for d in await self.store.find(SEARCH_LOG, {"experiment_id": "exp"}, ("seq",))]
+
+
+@pytest.fixture
+async def searcher() -> Searcher:
+    made = Searcher()
+    await made.store.open()
+    return made
+
+
+def of_type(told: list[Envelope], kind: type[Event]) -> list[Envelope]:
+    return [e for e in told if isinstance(e.data, kind)]
+
+
+async def test_a_batch_is_decided_in_order_and_told_together(searcher: Searcher) -> None:
+    await searcher.handlers.handle([envelope(created()), envelope(validation(2, 400)), envelope(validation(1, 400))])
+    assert await searcher.log() == [0, 1, 2]
+    assert [e.data.trial_id for e in of_type(searcher.told(), TrialRequested)] == [1, 2, 3, 4]
+
+
+async def test_a_redelivered_event_is_answered_with_the_same_ids(searcher: Searcher) -> None:
+    batch = [envelope(created(), id="one"), envelope(validation(1, 400), id="two")]
+    await searcher.handlers.handle(batch)
+    first = [e.id for e in searcher.told()]
+    searcher.handlers.forget()
+    await searcher.handlers.handle(batch)
+    assert [e.id for e in searcher.told()] == first
+    assert await searcher.log() == [0, 1]
+
+
+async def test_events_tell_what_caused_them(searcher: Searcher) -> None:
+    await searcher.handlers.handle([envelope(created(), id="the-cause")])
+    assert {e.causationid for e in searcher.told()} == {"the-cause"}
+
+
+async def test_another_searcher_goes_on_where_the_first_stopped(searcher: Searcher) -> None:
+    await searcher.handlers.handle([envelope(created()), envelope(validation(1, 400))])
+    other = Searcher(searcher.store)
+    await other.handlers.handle([envelope(validation(trial, 400)) for trial in (2, 3, 4)])
+    assert await other.log() == [0, 1, 2, 3, 4]
+    assert len(of_type(other.told(), ExperimentCompleted)) == 1
+
+
+async def test_of_two_owners_the_loser_loads_again(searcher: Searcher) -> None:
+    await searcher.handlers.handle([envelope(created())])
+    other = Searcher(searcher.store)
+    await other.handlers.handle([envelope(validation(1, 400))])
+    await searcher.handlers.handle([envelope(validation(2, 400))])  # its memory does not know of decision 1
+    assert await searcher.log() == [0, 1, 2]
+
+
+async def test_whoever_loses_twice_gives_the_batch_back(searcher: Searcher, monkeypatch) -> None:
+    async def never(*_: object) -> None:
+        raise DuplicateKeyError("taken")
+
+    await searcher.handlers.handle([envelope(created())])
+    monkeypatch.setattr(searcher.store, "insert", never)
+    with pytest.raises(DuplicateKeyError):
+        await searcher.handlers.handle([envelope(validation(1, 400))])
+    monkeypatch.undo()
+    await searcher.handlers.handle([envelope(validation(1, 400))])
+    assert await searcher.log() == [0, 1]
+
+
+async def test_nothing_is_told_that_is_not_committed(searcher: Searcher, monkeypatch) -> None:
+    async def fail(*_: object) -> None:
+        raise OSError("disk full")
+
+    monkeypatch.setattr(searcher.store, "insert", fail)
+    with pytest.raises(OSError, match="disk full"):
+        await searcher.handlers.handle([envelope(created())])
+    assert searcher.told() == []
+
+
+async def test_an_event_of_an_unknown_experiment_is_an_error(searcher: Searcher) -> None:
+    with pytest.raises(EventError, match="no experiment exp is known; publish experiment.created first"):
+        await searcher.handlers.handle([envelope(validation(1, 400))])
+
+
+async def test_an_experiment_in_another_pool_is_told_there(searcher: Searcher) -> None:
+    searcher.broker.declare(scheduler_pool("gpu"))
+    raw = raw_config(resources={"resource_pool": "gpu"})
+    await searcher.handlers.handle([envelope(created(raw), pool="gpu")])
+    assert searcher.told() == []
+    assert len(searcher.broker.queues[scheduler_pool("gpu").name].ready) > 0
+
+
+async def test_repair_tells_again_what_is_awaited(searcher: Searcher) -> None:
+    await searcher.handlers.handle([envelope(created()), envelope(validation(1, 400))])
+    searcher.told()
+    await searcher.handlers.repair()
+    assert [e.data.trial_id for e in of_type(searcher.told(), TrialRequested)] == [2, 3, 4]
+
+
+async def test_the_experiment_document_keeps_up(searcher: Searcher) -> None:
+    await searcher.handlers.handle([envelope(created()), envelope(validation(1, 400, loss=0.5))])
+    [document] = await searcher.store.get(EXPERIMENTS, ["exp"])
+    assert (document["state"], document["trials"], document["best"]["value"]) == ("active", 4, 0.5)
