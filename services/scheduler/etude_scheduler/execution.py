@@ -23,7 +23,12 @@ class Want(StrEnum):
 
 @dataclass
 class Allocation:
-    """A trial's right to slots on a runner."""
+    """A trial's right to slots on a runner.
+
+    Attributes
+    ----------
+    taken_back : how the slots were ordered back (``released``, ``revoked``, ``kill``), if they were
+    """
 
     runner_id: str
     session: str
@@ -31,6 +36,7 @@ class Allocation:
     train_until: int
     granted_at: str
     started: bool = False
+    taken_back: str | None = None
 
 
 @dataclass

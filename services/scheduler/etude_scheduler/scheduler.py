@@ -6,14 +6,9 @@ from datetime import datetime, timedelta
 
 from etude.events import (
     AllocationEnded,
-    AllocationExtended,
-    AllocationGranted,
-    AllocationReleased,
     AllocationRevoked,
     AllocationStarted,
-    CheckpointReference,
     CheckpointSaved,
-    CloseReason,
     EndReason,
     Event,
     ExitReason,
@@ -33,6 +28,7 @@ from etude.events import (
     TrialRequested,
     ValidationCompleted,
 )
+from etude_scheduler import orders
 from etude_scheduler.execution import Allocation, Execution, Key, Want
 from etude_scheduler.fleet import Fleet, Runner
 from etude_scheduler.policies import Placement, first_come
@@ -252,7 +248,7 @@ class Scheduler:
             if allocation.train_until < execution.target:
                 allocation.train_until = execution.target
                 self.changed.add(execution.key)
-                self._extend(execution)
+                self._tell(execution, orders.extend(execution))
         elif want is not Want.DECISION:
             self._take_back(execution)
 
@@ -283,14 +279,14 @@ class Scheduler:
             entry = running.pop((*execution.key, execution.lease_number), None)
             if entry is None:
                 if now - datetime.fromisoformat(allocation.granted_at) > self._timing.grant_grace:
-                    self._tell(execution, self._granted(execution))
+                    self._tell(execution, orders.grant(execution, self._share(execution.experiment_id)))
             elif not self._share(execution.experiment_id).active or execution.want() in (
                 Want.REST,
                 Want.OVER,
             ):
-                self._take_back(execution)
+                self._tell(execution, orders.take_back(execution))
             elif entry.train_until.amount < allocation.train_until:
-                self._extend(execution)
+                self._tell(execution, orders.extend(execution))
         for experiment_id, trial_id, lease_number in running:
             stale = AllocationRevoked(
                 runner_id=runner.runner_id, trial_id=trial_id, lease_number=lease_number, kill=True
@@ -318,48 +314,18 @@ class Scheduler:
         self._hold(execution, execution.allocation)
         self._waiting.pop(execution.key, None)
         self.changed.add(execution.key)
-        self._tell(execution, self._granted(execution))
-
-    def _granted(self, execution: Execution) -> AllocationGranted:
-        share, allocation = self._share(execution.experiment_id), execution.allocation
-        assert allocation and share.config is not None
-        checkpoint = execution.checkpoint
-        return AllocationGranted(
-            runner_id=allocation.runner_id,
-            trial_id=execution.trial_id,
-            lease_number=execution.lease_number,
-            slots=allocation.slots,
-            config=share.config,
-            model_definition=share.definition,
-            hyperparameters=execution.hyperparameters,
-            trial_seed=execution.seed,
-            train_until=execution.train_until,
-            checkpoint=CheckpointReference.model_validate(checkpoint) if checkpoint else None,
-            restarts=execution.restarts,
-        )
-
-    def _extend(self, execution: Execution) -> None:
-        assert execution.allocation
-        self._tell(
-            execution,
-            AllocationExtended(
-                runner_id=execution.allocation.runner_id,
-                trial_id=execution.trial_id,
-                lease_number=execution.lease_number,
-                train_until=execution.train_until,
-            ),
-        )
+        self._tell(execution, orders.grant(execution, self._share(execution.experiment_id)))
 
     def _take_back(self, execution: Execution) -> None:
+        """Order the slots back, once; heartbeats tell whether the order must be said again."""
+        order = orders.take_back(execution)
+        said = "kill" if isinstance(order, AllocationRevoked) and order.kill else order.name()[1]
         allocation = execution.allocation
         assert allocation
-        names = {"runner_id": allocation.runner_id, "trial_id": execution.trial_id}
-        killed = execution.closed == CloseReason.KILLED
-        if killed or not (execution.over or execution.want() is Want.REST):
-            order: Event = AllocationRevoked(**names, lease_number=execution.lease_number, kill=killed)
-        else:
-            order = AllocationReleased(**names, lease_number=execution.lease_number)
-        self._tell(execution, order)
+        if allocation.taken_back != said:
+            allocation.taken_back = said
+            self.changed.add(execution.key)
+            self._tell(execution, order)
 
     def _requeue(self, execution: Execution) -> None:
         """Its runner is lost: back into the queue, with its latest checkpoint."""

@@ -50,7 +50,9 @@ class Display:
         if self._live is None:
             return
         running, _ = await self._system.queries.trials(self._experiment_id, "running", _RUNNING_SHOWN, None)
-        self._live.update(Group(_headline(experiment, len(running), len(self._system.slots)), _running(experiment, running)))
+        self._live.update(
+            Group(_headline(experiment, len(running), len(self._system.slots)), _running(experiment, running))
+        )
 
     async def summary(self, experiment: dict[str, Any], exported: Path | None) -> None:
         """Show how it ended."""

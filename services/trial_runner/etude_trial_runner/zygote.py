@@ -17,6 +17,7 @@ PRELOADED = (
     "numpy",
     "torch",
     "torch.utils.data",
+    "torch._dynamo",  # the first optimizer of a process imports it, which takes more than a second
     "etude.trial.pytorch",
     "etude.trial.pytorch.controller",
     "etude_trial_runner.harness",

@@ -99,7 +99,7 @@ async def test_nothing_is_told_that_is_not_committed(searcher: Searcher, monkeyp
 
 
 async def test_an_event_of_an_unknown_experiment_is_an_error(searcher: Searcher) -> None:
-    with pytest.raises(EventError, match="no experiment exp is known; publish experiment.created first"):
+    with pytest.raises(EventError, match=r"no experiment exp is known; publish experiment\.created first"):
         await searcher.handlers.handle([envelope(validation(1, 400))])
 
 

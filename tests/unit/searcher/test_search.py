@@ -144,15 +144,14 @@ def test_cancel_and_kill_close_what_is_open(request_: type[Event], killed: bool)
 
 def test_replaying_the_log_gives_the_same_search() -> None:
     search, zero = begun(name="async_halving", num_rungs=2, max_trials=6, max_concurrent_trials=3)
-    decisions = [zero]
-    for event in (
+    events = (
         validation(1, 100, loss=0.5),
         ExperimentPauseRequested(),
         validation(2, 100, loss=0.1),
         ExperimentActivateRequested(),
         TrialExited(trial_id=3, reason=ExitReason.INVALID_HYPERPARAMETERS),
-    ):
-        decisions.append(decide(search, event))
+    )
+    decisions = [zero, *(decide(search, event) for event in events)]
     again = Search(search.created)
     again.replay(decisions)
     assert again.snapshot() == search.snapshot()

@@ -1,0 +1,102 @@
+"""The scheduler's shell: commit, then publish; one of two schedulers wins."""
+
+import pytest
+
+from etude.bus import MemoryBroker, MemoryBus
+from etude.bus.topology import metrics_events
+from etude.events import AllocationGranted, Envelope, Event
+from etude.store import ConflictError, SqliteStore
+from etude.store.schema import RUNNERS, TRIALS
+from etude_scheduler.handlers import SchedulerHandlers
+from tests.unit.make import NOW, envelope
+from tests.unit.scheduler.pool import Pool, closed, ended, heartbeat, joined, requested, result
+
+
+class Shell:
+    """Handlers with a store and a broker of their own."""
+
+    def __init__(self, store: SqliteStore | None = None) -> None:
+        self.store = store or SqliteStore()
+        self.broker = MemoryBroker()
+        self.handlers = SchedulerHandlers(self.store, MemoryBus(self.broker), lambda: NOW)
+
+    async def hear(self, *events: Event) -> list[Event]:
+        await self.handlers.handle([envelope(e, None if e.type.startswith("etude.runner") else "exp") for e in events])
+        ready = self.broker.queues[metrics_events().name].ready
+        return [Envelope.parse(ready.popleft().body).data for _ in range(len(ready))]
+
+
+@pytest.fixture
+async def shell() -> Shell:
+    made = Shell()
+    await made.store.open()
+    return made
+
+
+ACTIVATED = Pool().activated
+
+
+def granted(told: list[Event]) -> list[tuple[int, int]]:
+    return [(e.trial_id, e.lease_number) for e in told if isinstance(e, AllocationGranted)]
+
+
+async def test_a_batch_is_scheduled_together(shell: Shell) -> None:
+    told = await shell.hear(ACTIVATED, requested(1), requested(2), joined(slots=2))
+    assert granted(told) == [(1, 1), (2, 1)]
+    assert await shell.store.count(TRIALS, {"open": True}) == 2
+    assert await shell.store.count(RUNNERS, {}) == 1
+
+
+async def test_a_successor_goes_on_from_what_is_stored(shell: Shell) -> None:
+    await shell.hear(ACTIVATED, requested(1), joined())
+    other = Shell(shell.store)
+    assert await other.hear(heartbeat((1, 1, 100))) == []
+    assert granted(await other.hear(requested(2), closed(1), ended(1))) == [(2, 1)]
+
+
+async def test_of_two_schedulers_the_slower_one_loads_again(shell: Shell) -> None:
+    await shell.hear(ACTIVATED, requested(1))
+    other = Shell(shell.store)
+    assert granted(await other.hear(joined())) == [(1, 1)]
+    assert granted(await shell.hear(joined(slots=1))) == []  # its memory still had trial 1 waiting
+
+
+async def test_whoever_loses_twice_gives_the_batch_back_and_forgets(shell: Shell, monkeypatch) -> None:
+    async def conflict(*_: object) -> None:
+        raise ConflictError("somebody else")
+
+    monkeypatch.setattr(shell.store, "put_versioned", conflict)
+    with pytest.raises(ConflictError):
+        await shell.hear(ACTIVATED, requested(1), joined())
+    monkeypatch.undo()
+    assert granted(await shell.hear(ACTIVATED, requested(1), joined())) == [(1, 1)]
+
+
+async def test_nothing_is_told_that_is_not_committed(shell: Shell, monkeypatch) -> None:
+    async def fail(*_: object) -> None:
+        raise OSError("disk full")
+
+    monkeypatch.setattr(shell.store, "put_versioned", fail)
+    with pytest.raises(OSError, match="disk full"):
+        await shell.hear(ACTIVATED, requested(1), joined())
+    assert len(shell.broker.queues[metrics_events().name].ready) == 0
+
+
+async def test_a_trial_that_is_over_stays_over_when_it_is_named_again(shell: Shell) -> None:
+    await shell.hear(ACTIVATED, requested(1), joined())
+    await shell.hear(closed(1), ended(1))
+    assert await shell.hear(requested(1)) == []
+
+
+async def test_a_standby_does_nothing_on_its_own(shell: Shell) -> None:
+    await shell.handlers.tick()
+    await shell.handlers.repair()
+    assert await shell.store.count(RUNNERS, {}) == 0
+
+
+async def test_a_result_without_decision_is_repeated_by_repair(shell: Shell) -> None:
+    await shell.hear(ACTIVATED, requested(1), joined())
+    await shell.hear(result(1))
+    await shell.handlers.repair()
+    [reminder] = await shell.hear()
+    assert reminder.type == "etude.validation.completed.v1"

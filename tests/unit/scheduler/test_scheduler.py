@@ -1,0 +1,349 @@
+"""One pool's scheduling: grants, leases, lost runners, restarts."""
+
+import pytest
+
+from etude.events import (
+    AllocationExtended,
+    AllocationGranted,
+    AllocationReleased,
+    AllocationRevoked,
+    CheckpointSaved,
+    CloseReason,
+    EndReason,
+    Event,
+    ExitReason,
+    ExperimentCanceled,
+    ExperimentCompleted,
+    ExperimentPaused,
+    Length,
+    RunnerDraining,
+    RunnerLeft,
+    TrialExited,
+    TrialPaused,
+    ValidationCompleted,
+)
+from etude_scheduler.execution import Execution
+from etude_scheduler.scheduler import Scheduler
+from etude_scheduler.share import Share
+from tests.unit.scheduler.pool import (
+    Pool,
+    closed,
+    continued,
+    ended,
+    grants,
+    heartbeat,
+    joined,
+    requested,
+    result,
+)
+
+
+def saved(trial_id: int, length: int, lease_number: int = 1) -> CheckpointSaved:
+    return CheckpointSaved(
+        trial_id=trial_id,
+        lease_number=lease_number,
+        uri=f"file:///c/{trial_id}/{lease_number}-{length}",
+        length=Length.batches(length),
+        files=[],
+    )
+
+
+def test_a_trial_waits_for_a_slot_and_gets_the_first_lease() -> None:
+    pool = Pool()
+    assert pool.start(1, 2) == []
+    assert grants(pool.hear(joined())) == [(1, "a", 1)]
+
+
+def test_a_grant_holds_all_that_a_runner_needs() -> None:
+    pool = Pool()
+    pool.start(1)
+    [grant] = pool.hear(joined())
+    assert isinstance(grant, AllocationGranted)
+    assert grant.hyperparameters == {"n": 1}
+    assert grant.trial_seed == 1
+    assert grant.slots == ["0"]
+    assert grant.train_until == Length.batches(100)
+    assert grant.config == pool.activated.config
+    assert grant.model_definition == pool.activated.model_definition
+    assert grant.checkpoint is None
+
+
+def test_nothing_is_placed_before_the_experiment_is_known() -> None:
+    pool = Pool()
+    assert pool.hear(joined(), requested(1)) == []
+    assert grants(pool.hear(pool.activated)) == [(1, "a", 1)]
+
+
+def test_a_trial_keeps_its_slot_while_it_waits_for_the_decision() -> None:
+    pool = Pool()
+    pool.hear(joined())
+    pool.start(1, 2)
+    assert pool.hear(result(1)) == []
+    [extended] = pool.hear(continued(1, 300))
+    assert isinstance(extended, AllocationExtended)
+    assert (extended.train_until.amount, extended.lease_number) == (300, 1)
+
+
+def test_a_closed_trial_is_released_and_its_slot_goes_to_the_next() -> None:
+    pool = Pool()
+    pool.hear(joined())
+    pool.start(1, 2)
+    [released] = pool.hear(result(1), closed(1))
+    assert isinstance(released, AllocationReleased)
+    assert grants(pool.hear(ended(1, EndReason.RELEASED))) == [(2, "a", 1)]
+
+
+def test_a_paused_trial_resumes_from_its_checkpoint_when_it_is_promoted() -> None:
+    pool = Pool()
+    pool.hear(joined())
+    pool.start(1)
+    pool.hear(saved(1, 100), result(1), TrialPaused(trial_id=1, length=Length.batches(100)))
+    pool.hear(ended(1, EndReason.RELEASED))
+    [grant] = pool.hear(continued(1, 300))
+    assert isinstance(grant, AllocationGranted)
+    assert (grant.lease_number, grant.train_until.amount) == (2, 300)
+    assert grant.checkpoint is not None
+    assert grant.checkpoint.uri == "file:///c/1/1-100"
+
+
+def test_a_pause_that_comes_after_the_promotion_is_ignored() -> None:
+    pool = Pool()
+    pool.hear(joined())
+    pool.start(1)
+    pool.hear(result(1), continued(1, 300))
+    assert pool.hear(TrialPaused(trial_id=1, length=Length.batches(100))) == []
+
+
+def test_events_that_come_twice_change_nothing() -> None:
+    pool = Pool()
+    pool.hear(joined())
+    pool.start(1)
+    pool.hear(result(1), continued(1, 300))
+    assert pool.hear(pool.activated, requested(1), continued(1, 300), result(1)) == []
+    pool.hear(closed(1), ended(1, EndReason.RELEASED))
+    assert pool.hear(ended(1, EndReason.RELEASED)) == []
+
+
+def test_what_an_older_lease_says_is_ignored() -> None:
+    pool = Pool()
+    pool.hear(joined())
+    pool.start(1)
+    pool.hear(ended(1, EndReason.PREEMPTED))
+    assert pool.execution(1).lease_number == 2
+    assert pool.hear(ended(1, EndReason.FAILED), saved(1, 50)) == []
+    assert pool.execution(1).restarts == 0
+    assert pool.execution(1).checkpoint is None
+
+
+def test_a_failed_trial_restarts_from_its_latest_checkpoint() -> None:
+    pool = Pool()
+    pool.hear(joined())
+    pool.start(1)
+    [grant] = pool.hear(saved(1, 50), ended(1, EndReason.FAILED))
+    assert isinstance(grant, AllocationGranted)
+    assert (grant.lease_number, grant.restarts) == (2, 1)
+    assert grant.checkpoint is not None
+    assert grant.checkpoint.length == 50
+
+
+def test_a_trial_that_used_up_its_restarts_exits_with_reason_and_log() -> None:
+    pool = Pool()
+    pool.hear(joined())
+    pool.start(1)
+    pool.hear(ended(1, EndReason.FAILED, 1))
+    pool.hear(ended(1, EndReason.FAILED, 2))
+    [exited] = pool.hear(ended(1, EndReason.FAILED, 3, detail="ValueError: no"))
+    assert exited == TrialExited(
+        trial_id=1, reason=ExitReason.RESTARTS_USED_UP, restarts=3, detail="ValueError: no", log_tail=["oh"]
+    )
+    assert pool.hear(heartbeat()) == []
+
+
+def test_invalid_hyperparameters_exit_at_once() -> None:
+    pool = Pool()
+    pool.hear(joined())
+    pool.start(1)
+    [exited] = pool.hear(ended(1, EndReason.INVALID_HYPERPARAMETERS, detail="too wide"))
+    assert isinstance(exited, TrialExited)
+    assert exited.reason is ExitReason.INVALID_HYPERPARAMETERS
+
+
+def test_a_lost_runner_costs_no_restart() -> None:
+    pool = Pool()
+    pool.hear(joined("a"), joined("b", slots=0))
+    pool.start(1)
+    pool.hear(saved(1, 50))
+    pool.at(29).hear(heartbeat(runner_id="b", slots=0))
+    assert grants(pool.at(31).hear(heartbeat(runner_id="b", slots=1))) == [(1, "b", 2)]
+    assert pool.execution(1).restarts == 0
+    assert pool.execution(1).checkpoint == {"uri": "file:///c/1/1-50", "length": 50}
+
+
+def test_a_runner_that_comes_back_is_told_to_kill_what_it_lost() -> None:
+    pool = Pool()
+    pool.hear(joined("a"), joined("b"))
+    pool.start(1)
+    pool.at(40).hear(heartbeat(runner_id="b"))
+    told = pool.hear(heartbeat((1, 1, 100)))
+    assert [(e.lease_number, e.kill) for e in told if isinstance(e, AllocationRevoked)] == [(1, True)]
+
+
+def test_a_new_session_of_a_runner_has_lost_what_it_ran() -> None:
+    pool = Pool()
+    pool.hear(joined("a", session="1"))
+    pool.start(1)
+    assert grants(pool.hear(joined("a", session="2"))) == [(1, "a", 2)]
+
+
+def test_an_older_session_of_a_runner_has_no_say() -> None:
+    pool = Pool()
+    pool.hear(joined("a", session="2"))
+    pool.start(1)
+    assert pool.hear(joined("a", session="1"), RunnerLeft(runner_id="a", session="1")) == []
+    assert pool.execution(1).allocation is not None
+
+
+def test_a_draining_runner_takes_nothing_new() -> None:
+    pool = Pool()
+    pool.hear(joined("a"), RunnerDraining(runner_id="a", session="1"))
+    assert pool.start(1) == []
+    assert pool.hear(heartbeat(draining=True)) == []
+    assert grants(pool.hear(heartbeat())) == [(1, "a", 1)]
+
+
+def test_a_runner_that_left_gives_its_trials_back() -> None:
+    pool = Pool()
+    pool.hear(joined("a"))
+    pool.start(1)
+    pool.hear(RunnerLeft(runner_id="a", session="1"))
+    assert grants(pool.hear(joined("b"))) == [(1, "b", 2)]
+
+
+def test_a_grant_that_a_runner_does_not_list_is_told_again() -> None:
+    pool = Pool()
+    pool.hear(joined())
+    pool.start(1)
+    assert pool.at(5).hear(heartbeat()) == []
+    assert grants(pool.at(11).hear(heartbeat())) == [(1, "a", 1)]
+
+
+def test_a_target_that_a_runner_does_not_list_is_told_again() -> None:
+    pool = Pool()
+    pool.hear(joined())
+    pool.start(1)
+    pool.hear(result(1), continued(1, 300))
+    [extended] = pool.hear(heartbeat((1, 1, 100)))
+    assert isinstance(extended, AllocationExtended)
+    assert pool.hear(heartbeat((1, 1, 300))) == []
+
+
+def test_a_pause_that_a_runner_did_not_hear_of_is_told_again() -> None:
+    pool = Pool()
+    pool.hear(joined())
+    pool.start(1)
+    pool.hear(ExperimentPaused(revision=1))
+    [order] = pool.hear(heartbeat((1, 1, 100)))
+    assert isinstance(order, AllocationRevoked)
+
+
+def test_pausing_takes_the_slots_back_and_activating_goes_on() -> None:
+    pool = Pool()
+    pool.hear(joined())
+    pool.start(1)
+    [revoked] = pool.hear(ExperimentPaused(revision=1))
+    assert isinstance(revoked, AllocationRevoked)
+    assert not revoked.kill
+    assert pool.hear(saved(1, 40), ended(1, EndReason.PREEMPTED)) == []
+    again = pool.activated.model_copy(update={"revision": 2})
+    [grant] = pool.hear(again)
+    assert isinstance(grant, AllocationGranted)
+    assert grant.checkpoint is not None
+    assert grant.checkpoint.length == 40
+
+
+def test_of_two_states_the_later_revision_holds() -> None:
+    pool = Pool()
+    pool.hear(joined())
+    pool.hear(ExperimentPaused(revision=5))
+    assert pool.start(1) == []  # activated at revision 0: that was before
+
+
+@pytest.mark.parametrize(("reason", "kill"), [(CloseReason.KILLED, True), (CloseReason.CANCELED, False)])
+def test_killed_trials_are_killed_and_canceled_ones_may_save(reason: CloseReason, kill: bool) -> None:
+    pool = Pool()
+    pool.hear(joined())
+    pool.start(1)
+    [order] = pool.hear(closed(1, reason), ExperimentCanceled(revision=9, killed=kill))[:1]
+    assert isinstance(order, AllocationRevoked if kill else AllocationReleased)
+
+
+def test_a_closed_trial_leaves_memory_once_it_holds_nothing() -> None:
+    pool = Pool()
+    pool.hear(joined())
+    pool.start(1)
+    pool.hear(closed(1))
+    assert pool.execution(1).open
+    pool.hear(ended(1, EndReason.RELEASED))
+    assert pool.scheduler.executions == {}
+
+
+def test_an_ended_experiment_leaves_memory() -> None:
+    pool = Pool()
+    pool.hear(joined())
+    pool.start(1)
+    pool.hear(closed(1), ended(1, EndReason.RELEASED))
+    best = {"trial_id": 1, "metric": "loss", "value": 1.0, "hyperparameters": {}, "length": 1}
+    pool.hear(ExperimentCompleted.model_validate({"revision": 3, "trials": 1, "best": best}))
+    assert pool.scheduler.shares == {}
+
+
+def test_a_trial_without_a_decision_is_reported_again() -> None:
+    pool = Pool()
+    pool.hear(joined())
+    pool.start(1)
+    pool.hear(result(1), ended(1))
+    [reminder] = pool.scheduler.reminders()
+    assert isinstance(reminder.event, ValidationCompleted)
+    pool.hear(continued(1, 300))
+    assert pool.scheduler.reminders() == []
+
+
+def test_a_trial_that_handed_its_slot_back_gets_no_other_before_the_decision() -> None:
+    pool = Pool()
+    pool.hear(joined())
+    pool.start(1, 2)
+    assert grants(pool.hear(result(1), ended(1))) == [(2, "a", 1)]
+    assert pool.execution(1).allocation is None
+
+
+def restored(pool: Pool) -> Scheduler:
+    """The scheduler that another process would load."""
+    scheduler = Scheduler("default")
+    for runner in pool.scheduler.fleet.runners.values():
+        runner = type(runner).from_document(runner.to_document(), pool.now)
+        scheduler.fleet.runners[runner.runner_id] = runner
+    scheduler.adopt(
+        [Execution.from_document(e.to_document()) for e in pool.scheduler.executions.values()],
+        [Share.from_document(s.to_document()) for s in pool.scheduler.shares.values()],
+    )
+    return scheduler
+
+
+def test_a_successor_knows_who_holds_which_slot() -> None:
+    pool = Pool()
+    pool.hear(joined(slots=2))
+    pool.start(1)
+    pool.scheduler = restored(pool)
+    assert grants(pool.hear(requested(2))) == [(2, "a", 1)]
+    assert pool.hear(requested(3)) == []
+    event: Event = ended(1, EndReason.FAILED)
+    assert grants(pool.hear(event))[0][2] in (1, 2)
+
+
+def test_a_source_checkpoint_is_where_a_new_trial_starts() -> None:
+    pool = Pool()
+    pool.hear(joined(), pool.activated)
+    [grant] = pool.hear(requested(1).model_copy(update={"source_checkpoint": "s3://b/c"}))
+    assert isinstance(grant, AllocationGranted)
+    assert grant.checkpoint is not None
+    assert (grant.checkpoint.uri, grant.checkpoint.length) == ("s3://b/c", 0)
