@@ -1,5 +1,9 @@
 """What every part of etude may raise."""
 
 
+class Unacceptable(ValueError):  # noqa: N818 - says what is to be done with it, not what it is
+    """What is asked can never be done, however often it is tried. An event that leads to it is a dead letter."""
+
+
 class Unavailable(Exception):  # noqa: N818 - a condition that passes, not a mistake
     """A server that is needed does not answer now. Handlers may raise it: their batch waits and is tried again."""

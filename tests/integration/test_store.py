@@ -2,8 +2,10 @@
 
 import pytest
 
-from etude.store import Above, Below, ConflictError, DocumentStore, DuplicateKeyError, In
+from etude.store import Above, Below, ConflictError, DocumentStore, DuplicateKeyError, In, UnstorableError
+from etude.store.mongo import MongoStore
 from etude.store.schema import EXPERIMENTS, SEARCH_LOG, TRIALS
+from tests.servers.mongod import Mongod
 
 
 def decision(seq: int, experiment_id: str = "exp") -> dict[str, object]:
@@ -58,6 +60,27 @@ async def test_documents_are_found_sorted_and_limited(store: DocumentStore) -> N
     assert await found({"seq": Below(1)}, "seq") == [0]
     assert await found({"seq": In([3, 1, 9])}, "seq") == [1, 3]
     assert await found({"seq": In([])}, "seq") == []
+
+
+async def test_a_document_is_never_replaced_by_an_earlier_one(store: DocumentStore) -> None:
+    for seq, state in [(2, "second"), (1, "first"), (3, "third"), (3, "third again")]:
+        await store.put_latest(EXPERIMENTS, [{"_id": "a", "seq": seq, "state": state}], by="seq")
+    assert await store.get(EXPERIMENTS, ["a"]) == [{"_id": "a", "seq": 3, "state": "third"}]
+
+
+async def test_an_earlier_document_holds_up_no_other(store: DocumentStore) -> None:
+    await store.put_latest(EXPERIMENTS, [{"_id": "a", "seq": 2}], by="seq")
+    await store.put_latest(EXPERIMENTS, [{"_id": "a", "seq": 1}, {"_id": "b", "seq": 1}], by="seq")
+    assert [(d["_id"], d["seq"]) for d in await store.find(EXPERIMENTS, {}, ("_id",))] == [("a", 2), ("b", 1)]
+
+
+@pytest.mark.xdist_group("mongod")
+@pytest.mark.parametrize("value", [2**70, {"a\0b": 1}, "x" * (17 * 2**20)])
+async def test_what_the_database_has_no_place_for_is_named(mongod: Mongod, database: str, value: object) -> None:
+    store = MongoStore(mongod.url, database)
+    with pytest.raises(UnstorableError, match="experiments: MongoDB cannot hold a document"):
+        await store.put(EXPERIMENTS, [{"_id": "a", "value": value}])
+    await store.close()
 
 
 async def test_a_version_is_written_once(store: DocumentStore) -> None:

@@ -113,6 +113,11 @@ class ChaosStore:
         await self._store.put(collection, documents)
         await self._trouble()
 
+    async def put_latest(self, collection: Collection, documents: Sequence[Document], by: str) -> None:
+        await self._trouble()
+        await self._store.put_latest(collection, documents, by)
+        await self._trouble()
+
     async def put_versioned(self, collection: Collection, documents: Sequence[Document]) -> None:
         await self._trouble()
         await self._store.put_versioned(collection, documents)

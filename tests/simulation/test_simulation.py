@@ -24,6 +24,7 @@ def config(searcher: dict[str, Any]) -> dict[str, Any]:
 EXPERIMENTS = {
     "halving": config({"name": "async_halving", "num_rungs": 3, "max_trials": 12, "max_concurrent_trials": 8}),
     "random": config({"name": "random", "max_trials": 6, "max_concurrent_trials": 4}),
+    "doomed": config({"name": "random", "max_trials": 50, "max_concurrent_trials": 3}),
 }
 
 

@@ -14,7 +14,9 @@ from etude.events import (
     Envelope,
     Event,
     ExperimentActivateRequested,
+    ExperimentCancelRequested,
     ExperimentCreated,
+    ExperimentKillRequested,
     ExperimentPauseRequested,
     ModelDefinition,
     Slot,
@@ -25,7 +27,7 @@ from etude_metrics.service import MetricsService
 from etude_scheduler.scheduler import Timing
 from etude_scheduler.service import SchedulerService
 from etude_searcher.journal import recorded_decision
-from etude_searcher.search import Search
+from etude_searcher.search import Search, State
 from etude_searcher.service import SearcherService
 from etude_trial_runner.agent import Agent, Machine
 from etude_trial_runner.allocation import Patience
@@ -91,15 +93,16 @@ class World:
         for experiment_id, config in configs.items():
             await publisher.publish([_created(experiment_id, config)])
         wishes = asyncio.create_task(self._wish(publisher, sorted(configs)))
+        doom = asyncio.create_task(self._doom(publisher))
         async with asyncio.timeout(LONGEST):
             while not await self._all_ended(len(configs)):
                 await asyncio.sleep(5)
             await asyncio.sleep(120)  # what is still on its way arrives
             while not await self._all_settled():
                 await asyncio.sleep(5)
-        for task in (*fates, wishes):
+        for task in (*fates, wishes, doom):
             task.cancel()
-        await asyncio.gather(*fates, wishes, return_exceptions=True)
+        await asyncio.gather(*fates, wishes, doom, return_exceptions=True)
 
     async def audit(self) -> None:
         """Check what must be true at the end."""
@@ -119,7 +122,7 @@ class World:
 
     async def _all_ended(self, count: int) -> bool:
         ended = await self.store.find(EXPERIMENTS, {})
-        return len(ended) == count and all(e["state"] in ("completed", "failed") for e in ended)
+        return len(ended) == count and all(State(e["state"]).ended for e in ended)
 
     async def _all_settled(self) -> bool:
         experiments = await self.store.find(EXPERIMENTS, {})
@@ -143,12 +146,19 @@ class World:
 
     async def _wish(self, bus: ChaosBus, experiment_ids: list[str]) -> None:
         """A person who pauses and activates."""
+        await asyncio.sleep(25)  # people wish for what they see: not before the experiment is known
         while not self.calm:
             await asyncio.sleep(self.dice.expovariate(1 / 200))
             experiment_id = self.dice.choice(experiment_ids)
             await bus.publish([_wrap(experiment_id, ExperimentPauseRequested())])
             await asyncio.sleep(self.dice.expovariate(1 / 30) + 25)  # longer than any delay, so that it comes second
             await bus.publish([_wrap(experiment_id, ExperimentActivateRequested())])
+
+    async def _doom(self, bus: ChaosBus) -> None:
+        """A person who loses patience with one of the experiments."""
+        await asyncio.sleep(30 + self.dice.expovariate(1 / 100))
+        wish = self.dice.choice([ExperimentCancelRequested, ExperimentKillRequested])
+        await bus.publish([_wrap("doomed", wish(requested_by="person"))])
 
     def _bus(self) -> ChaosBus:
         return ChaosBus(self.broker, self.dice, self.weather, self.story.published)

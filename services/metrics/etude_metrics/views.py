@@ -11,6 +11,7 @@ from etude.events import (
     AllocationEnded,
     AllocationStarted,
     CheckpointSaved,
+    CloseReason,
     EndReason,
     Envelope,
     ExperimentActivated,
@@ -37,6 +38,7 @@ _STATES = {
     ExperimentFailed: "failed",
     ExperimentCanceled: "canceled",
 }
+TRIAL_STATES = ("requested", "waiting", "running", "paused", *(reason.value for reason in CloseReason))
 _LAST_PLACE = 1e308  # sorts after every result; JSON has no infinity
 
 
@@ -82,6 +84,7 @@ def new_trial(experiment_id: str, trial_id: int) -> Document:
         "best": None,
         "standing": _LAST_PLACE,
         "restarts": 0,
+        "exited": False,
         "lease_number": 0,
         "ended_lease": 0,
         "runner_id": None,
@@ -143,13 +146,13 @@ def tell_trial(view: Document, envelope: Envelope, experiment: Document) -> None
             view["detail"] = event.detail or view["detail"]
             view["ended_at"] = view["ended_at"] or time
         case TrialExited():
-            view["restarts"] = max(view["restarts"], event.restarts)
+            view["exited"], view["restarts"] = True, event.restarts
             view["detail"], view["log_tail"] = event.detail, event.log_tail
         case AllocationStarted() if event.lease_number >= view["lease_number"]:
             view["lease_number"], view["runner_id"] = event.lease_number, event.runner_id
         case AllocationEnded() if event.lease_number > view["ended_lease"]:
             view["ended_lease"] = event.lease_number
-            if event.reason is EndReason.FAILED:
+            if event.reason is EndReason.FAILED and not view["exited"]:
                 view["restarts"] += 1
                 view["detail"], view["log_tail"] = event.detail, event.log_tail
         case CheckpointSaved():

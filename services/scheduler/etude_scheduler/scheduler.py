@@ -161,8 +161,10 @@ class Scheduler:
                 self._hold_or_free(experiment_id, "active", event.revision, event)
             case ExperimentPaused():
                 self._hold_or_free(experiment_id, "paused", event.revision)
-            case ExperimentCompleted() | ExperimentFailed() | ExperimentCanceled():
+            case ExperimentCompleted() | ExperimentFailed():
                 self._hold_or_free(experiment_id, "ended", event.revision)
+            case ExperimentCanceled():
+                self._hold_or_free(experiment_id, "ended", event.revision, killed=event.killed)
             case TrialRequested(trial_id=trial_id):
                 self._update(experiment_id, trial_id, lambda e: e.request(event, now))
             case TrialContinued(trial_id=trial_id):
@@ -175,11 +177,16 @@ class Scheduler:
                 self._hear_of_allocation(experiment_id, event)
 
     def _hold_or_free(
-        self, experiment_id: str, state: str, revision: int, activated: ExperimentActivated | None = None
+        self,
+        experiment_id: str,
+        state: str,
+        revision: int,
+        activated: ExperimentActivated | None = None,
+        killed: bool = False,
     ) -> None:
         share = self._share(experiment_id)
         before = (share.state, share.revision, share.config is None)
-        share.become(state, revision)
+        share.become(state, revision, killed)
         if activated is not None and share.config is None:
             share.config, share.model_definition = activated.config, activated.model_definition.to_json()
         if before != (share.state, share.revision, share.config is None):
@@ -218,9 +225,10 @@ class Scheduler:
             case AllocationEnded() if execution.allocation:
                 self._free(execution)
                 if event.reason is EndReason.FAILED and not execution.over:
-                    execution.restarts += 1
-                    if execution.restarts > self._share(execution.experiment_id).max_restarts:
+                    if execution.restarts >= self._share(execution.experiment_id).max_restarts:
                         execution.exited = _exit(execution, event, ExitReason.RESTARTS_USED_UP)
+                    else:
+                        execution.restarts += 1
                 elif event.reason is EndReason.INVALID_HYPERPARAMETERS:
                     execution.exited = _exit(execution, event, ExitReason.INVALID_HYPERPARAMETERS)
 
@@ -238,6 +246,9 @@ class Scheduler:
     def _reconcile(self, execution: Execution) -> None:
         """Bring what a trial holds in line with what it should do."""
         share = self._share(execution.experiment_id)
+        if share.ending and not execution.closed:  # what closed it was lost, or is late
+            execution.close(share.ending)
+            self.changed.add(execution.key)
         want = execution.want() if share.active or execution.over else Want.REST
         self._waiting.pop(execution.key, None)
         allocation = execution.allocation

@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
-from etude.events import ModelDefinition
+from etude.events import CloseReason, ModelDefinition
 
 
 @dataclass
@@ -14,6 +14,7 @@ class Share:
     ----------
     state : ``active``, ``paused`` or ``ended``, as of ``revision``: of two events the one with the higher revision
     holds
+    killed : it ended by being killed
     """
 
     experiment_id: str
@@ -46,10 +47,17 @@ class Share:
         """The model definition."""
         return ModelDefinition.model_validate(self.model_definition)
 
-    def become(self, state: str, revision: int) -> None:
+    @property
+    def ending(self) -> CloseReason | None:
+        """What becomes of trials that are open when the experiment has ended."""
+        if self.state != "ended":
+            return None
+        return CloseReason.KILLED if self.killed else CloseReason.CANCELED
+
+    def become(self, state: str, revision: int, killed: bool = False) -> None:
         """Take a state over, unless a later one is known."""
         if revision >= self.revision:
-            self.state, self.revision = state, revision
+            self.state, self.revision, self.killed = state, revision, killed
 
     def to_document(self) -> dict[str, Any]:
         """As it is stored."""

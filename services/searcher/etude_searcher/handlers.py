@@ -102,11 +102,11 @@ class SearchHandlers:
         for document in documents:
             decision, now = recorded_decision(document), self._clock()
             pool = search.pool if search else "default"
-            told = _envelopes(experiment_id, decision, document["cause"]["id"], pool, now)
+            told = _envelopes(experiment_id, decision, pool, now)
             if decision.seq > 0:
                 cause = Envelope.wrap(
                     decision.cause,
-                    id=document["cause"]["id"],
+                    id=decision.cause_id,
                     source="searcher",
                     time=datetime.fromisoformat(document["at"]),
                     experiment_id=experiment_id,
@@ -143,26 +143,26 @@ class SearchHandlers:
             self._keep(experiment_id, search)
             work.searches[experiment_id] = search
             work.created_at[experiment_id] = envelope.time.isoformat()
-            self._record(envelope, search, search.begin(), work)
+            self._record(envelope, search, search.begin(envelope.id), work)
             return
         self._keep(experiment_id, search)
         work.searches[experiment_id] = search
-        before = search.decided(event)
+        before = search.decided(event, envelope.id)
         if before is not None:
             work.outgoing += await self._said_before(experiment_id, before, search, work)
             return
-        decision = search.decide(event)
+        decision = search.decide(event, envelope.id)
         if decision is not None:
             self._record(envelope, search, decision, work)
 
     def _record(self, envelope: Envelope, search: Search, decision: Decision, work: _Work) -> None:
         experiment_id, now = envelope.experiment, self._clock()
-        document = decision_document(experiment_id, decision, envelope.id, now)
+        document = decision_document(experiment_id, decision, now)
         work.log[document["_id"]] = document
         work.changed.add(experiment_id)
         if search.seq % SNAPSHOT_EVERY == 0:
             work.snapshots += snapshot_documents(experiment_id, search)
-        work.outgoing += _envelopes(experiment_id, decision, envelope.id, search.pool, now)
+        work.outgoing += _envelopes(experiment_id, decision, search.pool, now)
 
     async def _commit(self, work: _Work) -> None:
         if work.log:
@@ -176,7 +176,7 @@ class SearchHandlers:
             if search.state.ended:
                 log.info("experiment ended", experiment_id=experiment_id, state=search.state.value)
         if documents:
-            await self._store.put(EXPERIMENTS, documents)
+            await self._store.put_latest(EXPERIMENTS, documents, by="seq")
         if work.snapshots:
             await self._store.put(SEARCH_SNAPSHOTS, work.snapshots)
 
@@ -216,17 +216,8 @@ class SearchHandlers:
     async def _said_before(self, experiment_id: str, seq: int, search: Search, work: _Work) -> list[Envelope]:
         key = decision_id(experiment_id, seq)
         documents = [work.log[key]] if key in work.log else await self._store.get(SEARCH_LOG, [key])
-        return [
-            envelope
-            for document in documents
-            for envelope in _envelopes(
-                experiment_id,
-                recorded_decision(document),
-                document["cause"]["id"],
-                search.pool,
-                self._clock(),
-            )
-        ]
+        decisions = map(recorded_decision, documents)
+        return [e for d in decisions for e in _envelopes(experiment_id, d, search.pool, self._clock())]
 
     def _reminders(self, experiment_id: str, search: Search) -> list[Envelope]:
         return [
@@ -243,7 +234,7 @@ class SearchHandlers:
             )
 
 
-def _envelopes(experiment_id: str, decision: Decision, cause_id: str, pool: str, now: datetime) -> list[Envelope]:
+def _envelopes(experiment_id: str, decision: Decision, pool: str, now: datetime) -> list[Envelope]:
     return [
         Envelope.wrap(
             event,
@@ -251,7 +242,7 @@ def _envelopes(experiment_id: str, decision: Decision, cause_id: str, pool: str,
             source="searcher",
             time=now,
             experiment_id=experiment_id,
-            causation_id=cause_id,
+            causation_id=decision.cause_id,
             pool=pool,
         )
         for index, event in enumerate(decision.events)

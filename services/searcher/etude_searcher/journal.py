@@ -20,22 +20,22 @@ def decision_id(experiment_id: str, seq: int) -> str:
     return f"{experiment_id}:{seq}"
 
 
-def decision_document(experiment_id: str, decision: Decision, cause_id: str, at: datetime) -> Document:
+def decision_document(experiment_id: str, decision: Decision, at: datetime) -> Document:
     """A decision as it is kept."""
     return {
         "_id": decision_id(experiment_id, decision.seq),
         "experiment_id": experiment_id,
         "seq": decision.seq,
         "at": at.isoformat(),
-        "cause": {"id": cause_id, **_write(decision.cause)},
+        "cause": {"id": decision.cause_id, **_write(decision.cause)},
         "events": [_write(event) for event in decision.events],
     }
 
 
 def recorded_decision(document: Document) -> Decision:
     """The decision that a document holds."""
-    events = tuple(_read(event) for event in document["events"])
-    return Decision(document["seq"], _read(document["cause"]), events)
+    cause, events = document["cause"], document["events"]
+    return Decision(document["seq"], _read(cause), cause["id"], tuple(map(_read, events)))
 
 
 def snapshot_documents(experiment_id: str, search: Search) -> list[Document]:

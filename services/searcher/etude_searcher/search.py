@@ -30,6 +30,12 @@ from etude_searcher.engine import SearchEngine
 from etude_searcher.plugins import UnknownPluginError
 
 _STEP = 0.01  # progress is told in steps no smaller than this
+_REQUESTS = (
+    ExperimentPauseRequested,
+    ExperimentActivateRequested,
+    ExperimentCancelRequested,
+    ExperimentKillRequested,
+)
 
 
 class State(StrEnum):
@@ -56,11 +62,13 @@ class Decision:
     ----------
     seq : number of the decision within its experiment, from 0 without a gap
     cause : the event that led to it
+    cause_id : id of that event
     events : what it tells everyone
     """
 
     seq: int
     cause: Event
+    cause_id: str
     events: tuple[Event, ...]
 
 
@@ -79,6 +87,7 @@ class Search:
         self.final: Event | None = None
         self._decided: dict[tuple[int, int], int] = {}
         self._exited: dict[int, int] = {}
+        self._requests: dict[str, int] = {}  # by id: a pause that comes again after an activation is none
         self._told: tuple[float, object] = (-1.0, None)
 
     @property
@@ -88,47 +97,39 @@ class Search:
 
     # Deciding
 
-    def begin(self) -> Decision:
+    def begin(self, cause_id: str = "") -> Decision:
         """Decision 0: the experiment is rejected, or its first trials are requested."""
         try:
             config = parse(self.created.config)
             self.engine = SearchEngine(config, self.created.seed)
         except ConfigError as error:
-            return self._reject(error.problems)
+            events = self._reject(error.problems)
         except (UnknownPluginError, ValueError) as error:
-            return self._reject([Problem("searcher", str(error))])
-        return self._decide(self.created, [self._activated(), *self.engine.start()])
+            events = self._reject([Problem("searcher", str(error))])
+        else:
+            events = [self._activated(), *self.engine.start()]
+        return self._decision(self.created, cause_id, events)
 
-    def decide(self, event: Event) -> Decision | None:
+    def decide(self, event: Event, cause_id: str = "") -> Decision | None:
         """The decision that an event leads to, or None if it calls for none.
+
+        Parameters
+        ----------
+        cause_id : id of the event; by it a person's request that comes twice is known
 
         Raises
         ------
         EventError
             The event names a trial that this experiment never had.
         """
-        if self.engine is None or self.state.ended:
+        events = self._answer(event)
+        if events is None:
             return None
-        match event:
-            case ValidationCompleted(trial_id=trial_id):
-                self._know(trial_id)
-                return self._validation(event) if self.engine.expects(trial_id, event.length.amount) else None
-            case TrialExited(trial_id=trial_id):
-                self._know(trial_id)
-                return self._exit(event) if self.engine.trials[trial_id].open else None
-            case ExperimentPauseRequested() if self.state is State.ACTIVE:
-                self.state = State.PAUSED
-                return self._decide(event, [ExperimentPaused(revision=self.seq)])
-            case ExperimentActivateRequested() if self.state is State.PAUSED:
-                self.state = State.ACTIVE
-                return self._decide(event, [self._activated()])
-            case ExperimentCancelRequested():
-                return self._cancel(event, event.requested_by, killed=False)
-            case ExperimentKillRequested():
-                return self._cancel(event, event.requested_by, killed=True)
-        return None
+        if isinstance(event, _REQUESTS):
+            self._requests[cause_id] = self.seq
+        return self._decision(event, cause_id, events)
 
-    def decided(self, event: Event) -> int | None:
+    def decided(self, event: Event, cause_id: str = "") -> int | None:
         """The sequence number of the decision that an event led to before, if it did."""
         match event:
             case ExperimentCreated():
@@ -137,7 +138,7 @@ class Search:
                 return self._decided.get((event.trial_id, event.length.amount))
             case TrialExited():
                 return self._exited.get(event.trial_id)
-        return None
+        return self._requests.get(cause_id)
 
     def reminders(self) -> list[Event]:
         """What should be, told again: for those who may have missed it."""
@@ -161,7 +162,7 @@ class Search:
             if isinstance(decision.cause, ExperimentCreated):
                 self._replay_start(decision)
             else:
-                self.decide(decision.cause)
+                self.decide(decision.cause, decision.cause_id)
             if self.engine is not None:
                 self.engine.recall(())
 
@@ -174,6 +175,7 @@ class Search:
             "engine": self.engine.snapshot() if self.engine else None,
             "decided": [[trial, length, seq] for (trial, length), seq in self._decided.items()],
             "exited": list(self._exited.items()),
+            "requests": self._requests,
             "told": self._told[0],
             "final": {"type": self.final.type, "data": self.final.to_json()} if self.final else None,
         }
@@ -191,6 +193,7 @@ class Search:
         search.seq = snapshot["seq"]
         search._decided = {(trial, length): seq for trial, length, seq in snapshot["decided"]}
         search._exited = dict(snapshot["exited"])
+        search._requests = dict(snapshot["requests"])
         search._told = (snapshot["told"], search.engine.best if search.engine else None)
         return search
 
@@ -202,7 +205,30 @@ class Search:
             return
         self.engine = SearchEngine(parse(self.created.config), self.created.seed)
         self.engine.recall(decision.events)
-        self._decide(self.created, [self._activated(), *self.engine.start()])
+        self._decision(self.created, decision.cause_id, [self._activated(), *self.engine.start()])
+
+    def _answer(self, event: Event) -> list[Event] | None:
+        """What an event leads to, or None if it calls for no decision."""
+        if self.engine is None or self.state.ended:
+            return None
+        match event:
+            case ValidationCompleted(trial_id=trial_id):
+                self._know(trial_id)
+                return self._validation(event) if self.engine.expects(trial_id, event.length.amount) else None
+            case TrialExited(trial_id=trial_id):
+                self._know(trial_id)
+                return self._exit(event) if self.engine.trials[trial_id].open else None
+            case ExperimentPauseRequested() if self.state is State.ACTIVE:
+                self.state = State.PAUSED
+                return [ExperimentPaused(revision=self.seq)]
+            case ExperimentActivateRequested() if self.state is State.PAUSED:
+                self.state = State.ACTIVE
+                return [self._activated()]
+            case ExperimentCancelRequested():
+                return self._cancel(event.requested_by, killed=False)
+            case ExperimentKillRequested():
+                return self._cancel(event.requested_by, killed=True)
+        return None
 
     def _know(self, trial_id: int) -> None:
         assert self.engine is not None
@@ -211,33 +237,32 @@ class Search:
                 f"trial {trial_id} was never requested in this experiment; it has {len(self.engine.trials)} trials"
             )
 
-    def _validation(self, event: ValidationCompleted) -> Decision:
+    def _validation(self, event: ValidationCompleted) -> list[Event]:
         assert self.engine is not None
         self._decided[(event.trial_id, event.length.amount)] = self.seq
         checkpoint = event.checkpoint.uri if event.checkpoint else None
-        events = self.engine.validation_completed(event.trial_id, event.length.amount, event.metrics, checkpoint)
-        return self._decide(event, events)
+        return self.engine.validation_completed(event.trial_id, event.length.amount, event.metrics, checkpoint)
 
-    def _exit(self, event: TrialExited) -> Decision:
+    def _exit(self, event: TrialExited) -> list[Event]:
         assert self.engine is not None
         self._exited[event.trial_id] = self.seq
-        return self._decide(event, self.engine.trial_exited(event.trial_id, event.reason, event.detail))
+        return self.engine.trial_exited(event.trial_id, event.reason, event.detail)
 
-    def _cancel(self, event: Event, requested_by: str, *, killed: bool) -> Decision:
+    def _cancel(self, requested_by: str, *, killed: bool) -> list[Event]:
         assert self.engine is not None
         closed = self.engine.close_all(CloseReason.KILLED if killed else CloseReason.CANCELED)
         self.state = State.CANCELED
         self.final = ExperimentCanceled(
             revision=self.seq, killed=killed, requested_by=requested_by, best=self.engine.best
         )
-        return self._decide(event, [*closed, self.final])
+        return [*closed, self.final]
 
-    def _reject(self, problems: Sequence[Problem]) -> Decision:
+    def _reject(self, problems: Sequence[Problem]) -> list[Event]:
         self.engine = None
         self.state = State.REJECTED
         errors = [ConfigProblem(path=p.path, message=p.message, line=p.line) for p in problems]
         self.final = ExperimentRejected(errors=errors)
-        return self._decide(self.created, [self.final])
+        return [self.final]
 
     def _activated(self, revision: int | None = None) -> ExperimentActivated:
         assert self.engine is not None
@@ -247,8 +272,8 @@ class Search:
             model_definition=self.created.model_definition,
         )
 
-    def _decide(self, cause: Event, events: Sequence[Event]) -> Decision:
-        decision = Decision(self.seq, cause, (*events, *self._outlook()))
+    def _decision(self, cause: Event, cause_id: str, events: Sequence[Event]) -> Decision:
+        decision = Decision(self.seq, cause, cause_id, (*events, *self._outlook()))
         self.seq += 1
         return decision
 

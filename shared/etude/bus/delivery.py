@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 import structlog
 
 from etude.bus.port import Handler
-from etude.errors import Unavailable
+from etude.errors import Unacceptable, Unavailable
 from etude.events import Envelope, EventError
 
 log = structlog.get_logger("etude.bus")
@@ -42,7 +42,7 @@ async def deliver(messages: Sequence[tuple[T, bytes]], handler: Handler, retry_d
         failure = await _attempt(handler, [envelope], retry_delay)
         if failure is None:
             outcome.done.append(message)
-        elif isinstance(failure, EventError):
+        elif isinstance(failure, EventError | Unacceptable):
             outcome.dead.append((message, str(failure)))
         else:
             log.error("event could not be handled", event_type=envelope.type, event_id=envelope.id, exc_info=failure)

@@ -25,7 +25,8 @@ class EventBus(Protocol):
 
     A handler that raises gives its batch back; events of a failed batch are then tried one by one, so that a poisonous
     one harms only itself: after ``DELIVERY_LIMIT`` deliveries it goes to the dead-letter queue. A handler that
-    raises :class:`Unavailable` keeps its batch, which is tried again until it works.
+    raises :class:`~etude.errors.Unavailable` keeps its batch, which is tried again until it works; one that raises
+    :class:`~etude.errors.Unacceptable` or EventError for a single event sends it to the dead-letter queue at once.
     """
 
     async def publish(self, envelopes: Sequence[Envelope]) -> list[Envelope]:

@@ -1,6 +1,6 @@
 """Document ports with two implementations: MongoDB (`mongo`) and SQLite (`sqlite`)."""
 
-from etude.store.errors import ConflictError, DuplicateKeyError
+from etude.store.errors import ConflictError, DuplicateKeyError, UnstorableError
 from etude.store.port import Above, Below, Document, DocumentStore, In, Where
 from etude.store.schema import COLLECTIONS, Collection
 from etude.store.sqlite import SqliteStore
@@ -16,5 +16,6 @@ __all__ = [
     "DuplicateKeyError",
     "In",
     "SqliteStore",
+    "UnstorableError",
     "Where",
 ]

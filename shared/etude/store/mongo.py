@@ -4,16 +4,27 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from bson.errors import BSONError
 from motor.motor_asyncio import AsyncIOMotorClient
 from pymongo import ASCENDING, DESCENDING, InsertOne, ReplaceOne, WriteConcern
-from pymongo.errors import AutoReconnect, BulkWriteError, ConnectionFailure, ExecutionTimeout, WTimeoutError
+from pymongo.errors import (
+    AutoReconnect,
+    BulkWriteError,
+    ConnectionFailure,
+    DocumentTooLarge,
+    ExecutionTimeout,
+    OperationFailure,
+    WTimeoutError,
+)
 
 from etude.errors import Unavailable
-from etude.store.errors import ConflictError, DuplicateKeyError
+from etude.store.errors import ConflictError, DuplicateKeyError, UnstorableError
 from etude.store.port import Above, Below, Document, In, Where
 from etude.store.schema import COLLECTIONS, Collection
 
 _DUPLICATE_KEY = 11000
+_TOO_LARGE = 10334
+_UNSTORABLE = (BSONError, DocumentTooLarge, OverflowError, UnicodeEncodeError)
 _AWAY = (AutoReconnect, ConnectionFailure, ExecutionTimeout, WTimeoutError)
 _SELECTION_MS = 3000
 _WRITE_MS = 15000
@@ -96,6 +107,15 @@ class MongoStore:
         writes = [ReplaceOne({"_id": document["_id"]}, document, upsert=True) for document in documents]
         await self._write(collection, writes, ordered=True)
 
+    async def put_latest(self, collection: Collection, documents: Sequence[Document], by: str) -> None:
+        """Add documents, or replace those that are behind."""
+        writes = [ReplaceOne({"_id": d["_id"], by: {"$lt": d[by]}}, d, upsert=True) for d in documents]
+        try:
+            await self._write(collection, writes, ordered=False)
+        except BulkWriteError as error:
+            if not _only_duplicates(error):  # a duplicate is a document that is not behind
+                raise
+
     async def put_versioned(self, collection: Collection, documents: Sequence[Document]) -> None:
         """Add or replace documents, fenced by their version."""
         writes: list[Any] = []
@@ -121,7 +141,7 @@ class MongoStore:
         """Write in bulk; returns how many documents were found to be replaced."""
         matched = 0
         for start in range(0, len(writes), _BATCH):
-            with _away():
+            with _away(), _refused(collection):
                 result = await self._database[collection.name].bulk_write(
                     list(writes[start : start + _BATCH]), ordered=ordered
                 )
@@ -138,6 +158,26 @@ def _away() -> Iterator[None]:
         raise Unavailable(
             f"MongoDB does not answer: {str(error).split(', Timeout:')[0]}; is ETUDE_MONGO_URL right?"
         ) from error
+    except BulkWriteError as error:
+        details = error.details or {}
+        if details.get("writeConcernErrors") and not details.get("writeErrors"):
+            raise Unavailable(
+                f"MongoDB did not make a write durable in {_WRITE_MS} ms: {details['writeConcernErrors'][0]}; "
+                "are enough members of its replica set up?"
+            ) from error
+        raise
+
+
+@contextlib.contextmanager
+def _refused(collection: Collection) -> Iterator[None]:
+    """Turn what the driver says about documents that it cannot write into UnstorableError."""
+    try:
+        yield
+    except (OperationFailure, *_UNSTORABLE) as error:
+        if isinstance(error, OperationFailure) and error.code != _TOO_LARGE:
+            raise
+        reason = str(error).split(", full error:")[0]
+        raise UnstorableError(f"{collection.name}: MongoDB cannot hold a document: {reason}") from error
 
 
 def _filter(where: Where) -> dict[str, Any]:
@@ -153,6 +193,10 @@ def _filter(where: Where) -> dict[str, Any]:
             case _:
                 query[name] = wanted
     return query
+
+
+def _only_duplicates(error: BulkWriteError) -> bool:
+    return all(item.get("code") == _DUPLICATE_KEY for item in (error.details or {}).get("writeErrors", []))
 
 
 def _is_duplicate(error: BulkWriteError) -> bool:

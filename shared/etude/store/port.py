@@ -70,6 +70,9 @@ class DocumentStore(Protocol):
     async def put(self, collection: Collection, documents: Sequence[Document]) -> None:
         """Add or replace documents."""
 
+    async def put_latest(self, collection: Collection, documents: Sequence[Document], by: str) -> None:
+        """Add documents, or replace those that are behind in field ``by``; a document that is not stays as it is."""
+
     async def put_versioned(self, collection: Collection, documents: Sequence[Document]) -> None:
         """Add documents of ``version`` 1, replace those whose stored ``version`` is one less than given.
 

@@ -37,7 +37,10 @@ TRAINING_POINTS = Collection("training_points", indexes=(("experiment_id", "tria
 LOGS = Collection("logs", indexes=(("experiment_id", "trial_id", "order"),))
 CHECKPOINTS = Collection("checkpoints", indexes=(("experiment_id", "trial_id", "order"),))
 EXPERIMENT_VIEWS = Collection("experiment_views", indexes=(("order",), ("state", "order")))
-TRIAL_VIEWS = Collection("trial_views", indexes=(("experiment_id", "trial_id"), ("experiment_id", "standing")))
+TRIAL_VIEWS = Collection(
+    "trial_views",
+    indexes=(("experiment_id", "trial_id"), ("experiment_id", "standing"), ("experiment_id", "state", "trial_id")),
+)
 
 COLLECTIONS = (
     EXPERIMENTS,

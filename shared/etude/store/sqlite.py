@@ -92,6 +92,13 @@ class SqliteStore:
         sql += "ON CONFLICT (id) DO UPDATE SET body = excluded.body"
         await self._run(lambda db: db.executemany(sql, _rows(documents)))
 
+    async def put_latest(self, collection: Collection, documents: Sequence[Document], by: str) -> None:
+        """Add documents, or replace those that are behind."""
+        stored, given = (f"json_extract({body}.body, '$.{by}')" for body in (f'"{collection.name}"', "excluded"))
+        sql = f'INSERT INTO "{collection.name}" (id, body) VALUES (?, ?) '
+        sql += f"ON CONFLICT (id) DO UPDATE SET body = excluded.body WHERE {stored} < {given}"
+        await self._run(lambda db: db.executemany(sql, _rows(documents)))
+
     async def put_versioned(self, collection: Collection, documents: Sequence[Document]) -> None:
         """Add or replace documents, fenced by their version."""
         table = f'"{collection.name}"'

@@ -4,7 +4,7 @@ import pytest
 
 from etude.bus import MemoryBroker, MemoryBus
 from etude.bus.topology import metrics_events
-from etude.events import AllocationGranted, Envelope, Event
+from etude.events import AllocationGranted, Envelope, Event, ExperimentCanceled
 from etude.store import ConflictError, SqliteStore
 from etude.store.schema import RUNNERS, TRIALS
 from etude_scheduler.handlers import SchedulerHandlers
@@ -86,6 +86,12 @@ async def test_a_trial_that_is_over_stays_over_when_it_is_named_again(shell: She
     await shell.hear(ACTIVATED, requested(1), joined())
     await shell.hear(closed(1), ended(1))
     assert await shell.hear(requested(1)) == []
+
+
+async def test_a_trial_that_is_requested_after_the_end_is_closed(shell: Shell) -> None:
+    await shell.hear(ACTIVATED, joined(), ExperimentCanceled(revision=9))
+    assert await shell.hear(requested(1)) == []
+    assert await shell.store.count(TRIALS, {"open": True}) == 0
 
 
 async def test_a_standby_does_nothing_on_its_own(shell: Shell) -> None:

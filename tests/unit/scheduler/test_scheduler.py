@@ -154,7 +154,7 @@ def test_a_trial_that_used_up_its_restarts_exits_with_reason_and_log() -> None:
     pool.hear(ended(1, EndReason.FAILED, 2))
     [exited] = pool.hear(ended(1, EndReason.FAILED, 3, detail="ValueError: no"))
     assert exited == TrialExited(
-        trial_id=1, reason=ExitReason.RESTARTS_USED_UP, restarts=3, detail="ValueError: no", log_tail=["oh"]
+        trial_id=1, reason=ExitReason.RESTARTS_USED_UP, restarts=2, detail="ValueError: no", log_tail=["oh"]
     )
     assert pool.hear(heartbeat()) == []
 
@@ -275,6 +275,17 @@ def test_killed_trials_are_killed_and_canceled_ones_may_save(reason: CloseReason
     pool.start(1)
     [order] = pool.hear(closed(1, reason), ExperimentCanceled(revision=9, killed=kill))[:1]
     assert isinstance(order, AllocationRevoked if kill else AllocationReleased)
+
+
+@pytest.mark.parametrize("kill", [False, True])
+def test_the_end_of_an_experiment_ends_trials_whose_closing_was_lost(kill: bool) -> None:
+    pool = Pool()
+    pool.hear(joined())
+    pool.start(1, 2)
+    [order] = pool.hear(ExperimentCanceled(revision=9, killed=kill))
+    assert isinstance(order, AllocationRevoked if kill else AllocationReleased)
+    pool.hear(ended(1, EndReason.RELEASED))
+    assert pool.scheduler.executions == {}
 
 
 def test_a_closed_trial_leaves_memory_once_it_holds_nothing() -> None:

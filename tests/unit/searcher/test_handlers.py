@@ -4,7 +4,16 @@ import pytest
 
 from etude.bus import MemoryBroker, MemoryBus
 from etude.bus.topology import scheduler_pool
-from etude.events import Envelope, Event, EventError, ExperimentCompleted, TrialRequested
+from etude.events import (
+    Envelope,
+    Event,
+    EventError,
+    ExperimentActivateRequested,
+    ExperimentCompleted,
+    ExperimentPaused,
+    ExperimentPauseRequested,
+    TrialRequested,
+)
 from etude.store import DuplicateKeyError, SqliteStore
 from etude.store.schema import EXPERIMENTS, SEARCH_LOG
 from etude_searcher.handlers import SearchHandlers
@@ -52,6 +61,27 @@ async def test_a_redelivered_event_is_answered_with_the_same_ids(searcher: Searc
     await searcher.handlers.handle(batch)
     assert [e.id for e in searcher.told()] == first
     assert await searcher.log() == [0, 1]
+
+
+async def test_a_redelivered_pause_is_told_again_and_not_made_again(searcher: Searcher) -> None:
+    pause = envelope(ExperimentPauseRequested(), id="pause")
+    activate = envelope(ExperimentActivateRequested(), id="activate")
+    await searcher.handlers.handle([envelope(created()), pause, activate])
+    first = of_type(searcher.told(), ExperimentPaused)
+    await searcher.handlers.handle([pause])
+    assert [e.id for e in searcher.told()] == [e.id for e in first]
+    assert await searcher.log() == [0, 1, 2]
+    [document] = await searcher.store.get(EXPERIMENTS, ["exp"])
+    assert document["state"] == "active"
+
+
+async def test_an_owner_that_was_overtaken_does_not_turn_the_document_back(searcher: Searcher) -> None:
+    await searcher.handlers.handle([envelope(created())])
+    [before] = await searcher.store.get(EXPERIMENTS, ["exp"])
+    await searcher.handlers.handle([envelope(validation(1, 400))])
+    await searcher.store.put_latest(EXPERIMENTS, [before], by="seq")
+    [document] = await searcher.store.get(EXPERIMENTS, ["exp"])
+    assert document["seq"] == 2
 
 
 async def test_events_tell_what_caused_them(searcher: Searcher) -> None:

@@ -19,7 +19,7 @@ def search() -> Search:
 def test_a_decision_is_read_as_it_was_written() -> None:
     made = Search(created())
     decision = made.begin()
-    document = json.loads(json.dumps(journal.decision_document("exp", decision, "cause", NOW), allow_nan=False))
+    document = json.loads(json.dumps(journal.decision_document("exp", decision, NOW), allow_nan=False))
     assert document["_id"] == "exp:0"
     assert journal.recorded_decision(document) == decision
 
@@ -29,7 +29,7 @@ def test_any_metric_survives_the_log(value: float) -> None:
     made = search()
     decision = made.decide(validation(1, 400, loss=value))
     assert decision is not None
-    document = json.loads(json.dumps(journal.decision_document("exp", decision, "cause", NOW), allow_nan=False))
+    document = json.loads(json.dumps(journal.decision_document("exp", decision, NOW), allow_nan=False))
     assert repr(journal.recorded_decision(document).cause) == repr(decision.cause)
 
 

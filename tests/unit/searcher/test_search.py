@@ -123,6 +123,18 @@ def test_pause_and_activate_take_turns() -> None:
     assert kinds(decide(search, ExperimentActivateRequested()))[0] is ExperimentActivated
 
 
+def test_a_request_that_comes_twice_is_decided_once() -> None:
+    search, _ = begun()
+    decide_by = [("p", ExperimentPauseRequested()), ("a", ExperimentActivateRequested())]
+    for cause_id, request in decide_by:
+        assert search.decide(request, cause_id) is not None
+    assert search.decided(ExperimentPauseRequested(), "p") == 1
+    assert search.decided(ExperimentActivateRequested(), "a") == 2
+    assert search.decided(ExperimentPauseRequested(), "another") is None
+    again = Search.restore(json.loads(json.dumps(search.snapshot())))
+    assert again.decided(ExperimentPauseRequested(), "p") == 1
+
+
 def test_a_paused_experiment_still_decides_on_results_that_arrive() -> None:
     search, _ = begun()
     decide(search, ExperimentPauseRequested())
@@ -164,7 +176,7 @@ def test_replay_uses_the_recorded_draws_and_never_samples() -> None:
         for event in zero.events
     ]
     again = Search(search.created)
-    again.replay([Decision(0, zero.cause, tuple(changed))])
+    again.replay([Decision(0, zero.cause, zero.cause_id, tuple(changed))])
     assert again.engine is not None
     assert again.engine.trials[1].hyperparameters == {"rate": 0.5}
 

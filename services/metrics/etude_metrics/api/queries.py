@@ -13,6 +13,7 @@ from etude.store.schema import (
     VALIDATIONS,
     Collection,
 )
+from etude_metrics.views import TRIAL_STATES
 
 Found = tuple[list[Document], str | None]
 """Documents, and the cursor after them."""
@@ -39,10 +40,9 @@ class Queries:
 
     async def trial_states(self, experiment_id: str) -> dict[str, int]:
         """How many trials are in each state."""
-        states: dict[str, int] = {}
-        for trial in await self._store.find(TRIAL_VIEWS, {"experiment_id": experiment_id}):
-            states[trial["state"]] = states.get(trial["state"], 0) + 1
-        return states
+        where = {"experiment_id": experiment_id}
+        counts = {state: await self._store.count(TRIAL_VIEWS, {**where, "state": state}) for state in TRIAL_STATES}
+        return {state: count for state, count in counts.items() if count}
 
     async def trials(self, experiment_id: str, state: str | None, limit: int, cursor: str | None) -> Found:
         """Trials by number."""
