@@ -90,6 +90,8 @@ class ChaosStore:
         """The one store outlives every connection."""
 
     async def get(self, collection: Collection, ids: Sequence[str]) -> list[Document]:
+        if not ids:
+            return []
         await self._trouble()
         return await self._store.get(collection, ids)
 

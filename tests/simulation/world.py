@@ -97,7 +97,7 @@ class World:
         async with asyncio.timeout(LONGEST):
             while not await self._all_ended(len(configs)):
                 await asyncio.sleep(5)
-            await asyncio.sleep(120)  # what is still on its way arrives
+            await asyncio.sleep(60)  # what is still on its way arrives
             while not await self._all_settled():
                 await asyncio.sleep(5)
         for task in (*fates, wishes, doom):
@@ -168,14 +168,14 @@ class World:
 
     async def _searcher(self) -> Callable[[], Awaitable[None]]:
         bus = self._bus()
-        service = SearcherService(bus, self._chaos_store(), virtual_now, repair_seconds=60)
+        service = SearcherService(bus, self._chaos_store(), virtual_now, repair_seconds=120)
         await service.start()
         return service.close
 
     async def _scheduler(self) -> Callable[[], Awaitable[None]]:
         bus = self._bus()
-        timing = Timing(runner_timeout=timedelta(seconds=45))
-        service = SchedulerService(bus, self._chaos_store(), virtual_now, timing=timing, repair_seconds=60)
+        timing = Timing(runner_timeout=timedelta(seconds=50))
+        service = SchedulerService(bus, self._chaos_store(), virtual_now, timing=timing, repair_seconds=120)
         await service.start()
         return service.close
 
@@ -192,7 +192,7 @@ class World:
                 session=f"{self._lives[name]:06d}",
                 slots=[Slot(id="0")],
                 storage="mem://",
-                heartbeat=15.0,
+                heartbeat=20.0,
                 patience=Patience(resend=10, hand_back=30, stop=30),
             )
             agent = Agent(

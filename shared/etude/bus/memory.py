@@ -28,7 +28,7 @@ class DeadLetter:
     reason: str
 
 
-@dataclass
+@dataclass(eq=False)
 class _QueueState:
     queue: Queue
     ready: deque[_Message] = field(default_factory=deque)
@@ -49,24 +49,25 @@ class MemoryBroker:
     def declare(self, queue: Queue) -> _QueueState:
         """Create a queue if there is none of its name."""
         if queue.name not in self.queues:
-            self.queues[queue.name] = _QueueState(queue)
-            self._routes.clear()
+            state = self.queues[queue.name] = _QueueState(queue)
+            for (exchange, key), states in self._routes.items():
+                if _wants(queue, exchange, key):
+                    states.append(state)
         return self.queues[queue.name]
 
     def remove(self, queue: Queue) -> None:
         """Delete a queue with all that is in it."""
-        self.queues.pop(queue.name, None)
-        self._routes.clear()
+        state = self.queues.pop(queue.name, None)
+        for states in self._routes.values():
+            if state in states:
+                states.remove(state)
 
     def route(self, exchange: str, key: str, body: bytes) -> bool:
         """Put a body into every queue bound to the key; False if there is none."""
         routes = self._routes.get((exchange, key))
         if routes is None:
-            routes = self._routes[exchange, key] = [
-                state
-                for state in self.queues.values()
-                if state.queue.exchange == exchange and any(matches(binding, key) for binding in state.queue.bindings)
-            ]
+            routes = [state for state in self.queues.values() if _wants(state.queue, exchange, key)]
+            self._routes[exchange, key] = routes
         for state in routes:
             state.ready.append(_Message(body))
             state.wake.set()
@@ -84,6 +85,10 @@ class MemoryBroker:
     def depth(self, name: str) -> int:
         """How many messages wait in a queue."""
         return len(self.queues[name].ready)
+
+
+def _wants(queue: Queue, exchange: str, key: str) -> bool:
+    return queue.exchange == exchange and any(matches(binding, key) for binding in queue.bindings)
 
 
 class MemorySubscription:
