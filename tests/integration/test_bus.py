@@ -7,7 +7,14 @@ from datetime import UTC, datetime
 import pytest
 
 from etude.bus import EventBus
-from etude.bus.topology import DELIVERY_LIMIT, Queue, runner_commands, scheduler_pool, searcher_partition
+from etude.bus.topology import (
+    DELIVERY_LIMIT,
+    Queue,
+    runner_commands,
+    scheduler_pool,
+    searcher_partition,
+    searcher_roster,
+)
 from etude.errors import Unavailable
 from etude.events import (
     AllocationReleased,
@@ -121,6 +128,16 @@ async def test_one_consumer_is_active_and_a_standby_takes_over(connect: Connect)
     await publisher.publish([continued(3)])
     await until(lambda: len(second.events) == 1)
     assert len(first.events) == 2
+
+
+async def test_consumers_are_counted_on_all_connections(connect: Connect) -> None:
+    first_bus, second_bus = await connect(), await connect()
+    first = await first_bus.subscribe(searcher_roster(), Recorder())
+    assert await first.consumers() == 1
+    second = await second_bus.subscribe(searcher_roster(), Recorder())
+    assert await first.consumers() == await second.consumers() == 2
+    await second.cancel()
+    assert await first.consumers() == 1
 
 
 async def test_what_a_cancelled_consumer_had_not_finished_goes_to_the_next(connect: Connect) -> None:

@@ -58,6 +58,11 @@ class SearchHandlers:
         self._ended: OrderedDict[str, Search] = OrderedDict()
         self._created_at: dict[str, str] = {}
 
+    @property
+    def busy(self) -> bool:
+        """Does it decide for experiments that go on?"""
+        return bool(self._active)
+
     def forget(self) -> None:
         """Drop all state: somebody else may have decided since. It is loaded again when needed."""
         self._active.clear()

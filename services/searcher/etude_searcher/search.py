@@ -297,6 +297,6 @@ class Search:
             return ExperimentCompleted(revision=self.seq, trials=len(engine.trials), best=engine.best)
         self.state = State.FAILED
         reason = engine.failure or (
-            f"none of the {len(engine.trials)} trials gave a usable result; the trials' logs and reasons say why"
+            f"no trial of {len(engine.trials)} gave a usable result; the trials' logs and reasons say why"
         )
         return ExperimentFailed(revision=self.seq, reason=reason, best=engine.best)

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from etude_standalone import DEFAULT_HOME
+
 
 def run(
     config: Annotated[Path | None, typer.Argument(help="Experiment configuration (YAML).")] = None,
@@ -21,7 +23,7 @@ def run(
     resume: Annotated[
         str | None, typer.Option(metavar="ID", help="Go on with an experiment that was interrupted.")
     ] = None,
-    home: Annotated[Path, typer.Option(help="Folder for everything that is kept.")] = Path(".etude"),
+    home: Annotated[Path, typer.Option(help="Folder for everything that is kept.")] = Path(DEFAULT_HOME),
 ) -> None:
     """Tune on this machine alone: all services in one process, nothing to install.
 

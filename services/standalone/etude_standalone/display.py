@@ -58,7 +58,7 @@ class Display:
         """Show how it ended."""
         state = experiment["state"]
         line = Text(f"{state}", style=_MARK.get(state, ""))
-        line.append(f": {experiment['trials']} trials", style="default")
+        line.append(f": {_count(experiment['trials'])}", style="default")
         self._console.print(line)
         if experiment["reason"]:
             self._console.print(f"reason: {experiment['reason']}", markup=False)
@@ -91,7 +91,7 @@ def _headline(experiment: dict[str, Any], running: int, slots: int) -> Renderabl
         Text(experiment["state"], style="bold"),
         ProgressBar(total=1.0, completed=experiment["progress"], width=30),
         f"{experiment['progress']:4.0%}",
-        f"{experiment['trials']} trials",
+        _count(experiment["trials"]),
         f"{min(running, slots)}/{slots} slots busy",
         found,
     )
@@ -141,6 +141,10 @@ def _best_parts(best: dict[str, Any]) -> RenderableType:
     for name, value in _flat(best["hyperparameters"]).items():
         table.add_row(name, _value(value))
     return table
+
+
+def _count(trials: int) -> str:
+    return f"{trials} trial{'' if trials == 1 else 's'}"
 
 
 def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:

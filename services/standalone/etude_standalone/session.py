@@ -1,6 +1,7 @@
 """Session: one `etude run` from its start to its outcome."""
 
 import asyncio
+import shlex
 import shutil
 import signal
 import sys
@@ -17,6 +18,7 @@ from etude.events import ExperimentActivateRequested, ExperimentPauseRequested
 from etude.service.clock import utc_now
 from etude.store import Document, SqliteStore
 from etude.store.schema import EXPERIMENTS
+from etude_standalone import DEFAULT_HOME
 from etude_standalone.display import Display
 from etude_standalone.outcome import Outcome
 from etude_standalone.system import DATABASE, System
@@ -111,7 +113,7 @@ class Session:
                 if system.stuck:
                     raise StuckError(
                         f"an event could not be dealt with ({system.stuck}); the errors above say why. Nothing is "
-                        f"lost: once that is mended, go on with etude run --resume {experiment_id}"
+                        f"lost: once that is mended, go on with {self._resume(experiment_id)}"
                     )
                 if self._interrupted.is_set():
                     return await self._pause(system, experiment_id)
@@ -127,10 +129,15 @@ class Session:
         await system.tell(experiment_id, ExperimentPauseRequested())
         await system.settle()
         experiment = await system.queries.experiment(experiment_id)
-        command = f"etude run --resume {experiment_id}"
-        self._console.print(f"Paused; trials keep their checkpoints. Go on with: [bold]{command}[/bold]")
+        self._console.print(
+            f"Paused; trials keep their checkpoints. Go on with: [bold]{self._resume(experiment_id)}[/bold]"
+        )
         trials = experiment["trials"] if experiment else 0
         return Outcome(experiment_id, "paused", trials, experiment["best"] if experiment else None)
+
+    def _resume(self, experiment_id: str) -> str:
+        elsewhere = "" if self._home == Path(DEFAULT_HOME).resolve() else f" --home {shlex.quote(str(self._home))}"
+        return f"etude run --resume {experiment_id}{elsewhere}"
 
     def _outcome(self, experiment: dict[str, Any]) -> Outcome:
         return Outcome(

@@ -316,6 +316,17 @@ class AmqpSubscription:
             if self._on_lost is not None:
                 self._on_lost()
 
+    async def consumers(self) -> int:
+        """How many consumers the queue has; 0 while there is no connection."""
+        if self._channel is None:
+            return 0
+        try:
+            declared = await self._channel.declare_queue(self._queue.name, passive=True)
+        except _LOST as error:
+            log.debug("the number of consumers is not known now", queue=self._queue.name, reason=repr(error))
+            return 0
+        return declared.declaration_result.consumer_count or 0
+
     async def cancel(self) -> None:
         """Stop consuming; what was not acknowledged goes back to the queue."""
         self._bus.forget(self)

@@ -136,6 +136,10 @@ class MemorySubscription:
             else:
                 self._state.ready.appendleft(message)
 
+    async def consumers(self) -> int:
+        """How many consumers the queue has."""
+        return len(self._state.consumers)
+
     async def cancel(self) -> None:
         """Stop consuming; what was not acknowledged goes back to the queue."""
         self._task.cancel()

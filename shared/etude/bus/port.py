@@ -16,6 +16,9 @@ BATCH = 256
 class Subscription(Protocol):
     """One consumer of one queue."""
 
+    async def consumers(self) -> int:
+        """How many consumers the queue has, this one and those on other connections; standbys may not be counted."""
+
     async def cancel(self) -> None:
         """Stop consuming; what was not acknowledged goes back to the queue."""
 

@@ -71,6 +71,14 @@ def searcher_partition(number: int) -> Queue:
     return Queue(f"etude.searcher.{number}", EVENTS, tuple(f"{key}.*.{number}" for key in keys))
 
 
+def searcher_roster() -> Queue:
+    """A queue that gets nothing: its consumers are the searchers, so that each can count them.
+
+    Of a queue with a single active consumer the broker tells no more than that one (RabbitMQ 3.10 to 4).
+    """
+    return Queue("etude.searcher.roster", EVENTS, (), single_active=False)
+
+
 def scheduler_pool(pool: str = "default") -> Queue:
     """What the scheduler of one resource pool hears."""
     keys = [
@@ -109,6 +117,7 @@ def durable_queues(pools: tuple[str, ...] = ("default",)) -> list[Queue]:
     """Every queue that must exist before anyone publishes, so that services may start in any order."""
     return [
         *(searcher_partition(number) for number in range(PARTITIONS)),
+        searcher_roster(),
         *(scheduler_pool(pool) for pool in pools),
         metrics_events(),
         metrics_telemetry(),

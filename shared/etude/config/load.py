@@ -1,7 +1,7 @@
 """Loading a configuration: YAML to a validated ExperimentConfig, or every mistake with its path and line."""
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 
 from etude.config.errors import ConfigError, Problem
 from etude.config.experiment import Environment, ExperimentConfig, Reproducibility, Resources
-from etude.config.searcher import searcher_fields
+from etude.config.searcher import searcher_fields, searcher_names
 from etude.config.space import Categorical, Const, Double, Int, Log
 
 _FIELDS_OF: dict[str, type[BaseModel]] = {
@@ -22,6 +22,8 @@ _FIELDS_OF: dict[str, type[BaseModel]] = {
     "log": Log,
     "categorical": Categorical,
 }
+_SAYS_WHAT_IT_GOT = {"length", "range", "slots", "source", "grid", "exponent"}  # our own, beside pydantic's
+_NOT_A_MAPPING = {"dict_type", "model_type", "model_attributes_type"}
 Lines = Mapping[tuple[str | int, ...], int]
 
 
@@ -118,21 +120,30 @@ def _message(item: dict[str, Any], path: tuple[str | int, ...], parent: Any) -> 
     if kind == "missing":
         return "is required"
     if kind == "union_tag_not_found":
-        return "needs a name: single, random, grid or async_halving"
+        return f"needs a name: {', '.join(searcher_names())}"
     if kind == "union_tag_invalid":
-        return f"no searcher is called {item['ctx']['tag']!r}; expected one of {item['ctx']['expected_tags']}"
-    message = str(item["msg"])
-    if "ctx" not in item or "error" in item["ctx"] or kind.startswith(("int", "float", "bool", "string", "list")):
-        got = item.get("input")
-        if isinstance(got, str | int | float | bool) or got is None:
-            message = f"{message}; got {got!r}"
-    return message[:1].lower() + message[1:]
+        return f"no searcher is called {item['ctx']['tag']!r}; {_hint(item['ctx']['tag'], searcher_names())}"
+    if kind == "hyperparameter_type":
+        wanted = item["input"]["type"]
+        return f"no hyperparameter type is called {wanted!r}; {_hint(str(wanted), _FIELDS_OF)}"
+    message = "expected a mapping" if kind in _NOT_A_MAPPING else str(item["msg"])
+    if kind in _SAYS_WHAT_IT_GOT:
+        return message[:1].lower() + message[1:]
+    return f"{message[:1].lower()}{message[1:]}; got {_short(item.get('input'))}"
 
 
-def _unknown_field(name: str, known: set[str]) -> str:
+def _unknown_field(name: str, known: Collection[str]) -> str:
+    return f"unknown field; {_hint(name, known)}"
+
+
+def _hint(name: str, known: Collection[str]) -> str:
     nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    hint = f"did you mean {nearest[0]!r}?" if nearest else f"known here: {', '.join(sorted(known))}"
-    return f"unknown field; {hint}"
+    return f"did you mean {nearest[0]!r}?" if nearest else f"known here: {', '.join(sorted(known))}"
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def _known_fields(path: tuple[str | int, ...], parent: Any) -> set[str]:

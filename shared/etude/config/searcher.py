@@ -74,12 +74,18 @@ class AsyncHalvingConfig(_Searcher):
 
 
 SearcherConfig = Annotated[SingleConfig | RandomConfig | GridConfig | AsyncHalvingConfig, Field(discriminator="name")]
+_MODELS = (SingleConfig, RandomConfig, GridConfig, AsyncHalvingConfig)
+
+
+def searcher_names() -> list[str]:
+    """The names that a searcher section may have."""
+    return [name for model in _MODELS for name in get_args(model.model_fields["name"].annotation)]
 
 
 def searcher_fields(raw: Any) -> set[str]:
     """The fields that a raw searcher section may have, for naming the nearest one."""
     name = raw.get("name") if isinstance(raw, dict) else None
-    for model in (SingleConfig, RandomConfig, GridConfig, AsyncHalvingConfig):
+    for model in _MODELS:
         if name in get_args(model.model_fields["name"].annotation):
             return set(model.model_fields)
     return set(_Searcher.model_fields) | {"name"}

@@ -103,7 +103,7 @@ def test_a_search_whose_trials_all_fail_fails() -> None:
         last = decide(search, TrialExited(trial_id=trial, reason=ExitReason.RESTARTS_USED_UP))
     failed = last.events[-1]
     assert isinstance(failed, ExperimentFailed)
-    assert "none of the 2 trials gave a usable result" in failed.reason
+    assert "no trial of 2 gave a usable result" in failed.reason
     assert search.state is State.FAILED
 
 
