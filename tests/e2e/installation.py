@@ -42,6 +42,7 @@ class Installation:
             "ETUDE_HEARTBEAT_SECONDS": "1",
             "ETUDE_REPAIR_SECONDS": "5",
             "ETUDE_THREADS_PER_SLOT": "1",  # the runners of a test share one machine
+            "ETUDE_USER": "tester",
             "ETUDE_WORK": str(folder / "work"),
         }
         self.api_url = f"http://127.0.0.1:{port}"

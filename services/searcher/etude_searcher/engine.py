@@ -69,7 +69,7 @@ class SearchEngine:
         self._drawn: set[str] = set()
         self._recorded: Mapping[int, Hyperparameters] = {}
         self._open = 0
-        self._validated = False
+        self._metric_seen = False
 
     # What happens
 
@@ -92,9 +92,9 @@ class SearchEngine:
         trial.training = False
         searcher = self.config.searcher
         value = metrics.get(searcher.metric)
+        self._metric_seen |= value is not None
         if value is None or not math.isfinite(value):
             return self._unusable(trial, metrics, value)
-        self._validated = True
         if self.best is None or (value < self.best.value if searcher.smaller_is_better else value > self.best.value):
             self.best = BestTrial(
                 trial_id=trial_id,
@@ -155,7 +155,7 @@ class SearchEngine:
             "trials": [trial.snapshot() for trial in self.trials.values()],
             "best": self.best.model_dump() if self.best else None,
             "failure": self.failure,
-            "validated": self._validated,
+            "metric_seen": self._metric_seen,
             "last_trial": self._last_trial,
         }
 
@@ -167,7 +167,7 @@ class SearchEngine:
         engine.trials = {state["trial_id"]: Trial(**state) for state in snapshot["trials"]}
         engine.best = BestTrial.model_validate(snapshot["best"]) if snapshot["best"] else None
         engine.failure = snapshot["failure"]
-        engine._validated = snapshot["validated"]
+        engine._metric_seen = snapshot["metric_seen"]
         engine._last_trial = snapshot["last_trial"]
         engine._drawn = {_digest(trial.hyperparameters) for trial in engine.trials.values()}
         engine._open = sum(trial.open for trial in engine.trials.values())
@@ -181,7 +181,7 @@ class SearchEngine:
 
     def _unusable(self, trial: Trial, metrics: Mapping[str, float], value: float | None) -> list[Event]:
         metric = self.config.searcher.metric
-        if value is None and not self._validated:
+        if value is None and not self._metric_seen:
             reported = ", ".join(sorted(metrics)) or "none"
             self.failure = (
                 f"searcher.metric is {metric!r}, but the first validation (trial {trial.trial_id}) reported others: "

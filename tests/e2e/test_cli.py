@@ -1,0 +1,198 @@
+"""`etude experiment` against a running installation."""
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import aio_pika
+import httpx
+import pytest
+
+from etude.bus.topology import EVENTS
+from etude.events import Envelope, ExperimentCreated, ModelDefinition
+from etude.service.clock import utc_now
+from tests.e2e.audit import audit
+from tests.e2e.installation import Installation
+from tests.models import LINE, line_config
+from tests.servers.ports import free_port
+from tests.servers.rabbitmq import RabbitMQ
+
+pytestmark = pytest.mark.xdist_group("e2e")
+
+
+@pytest.fixture
+def running(installation: Installation) -> Installation:
+    """An installation with all services and one runner of two slots, ready to take experiments."""
+    installation.start_services()
+    installation.start_runner("one", slots=2)
+    installation.until(lambda: ready(installation), 60, "the metrics service is ready")
+    return installation
+
+
+def ready(installation: Installation) -> bool:
+    try:
+        return httpx.get(f"{installation.api_url}/readyz").status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def create(installation: Installation, config: Path) -> str:
+    """`etude experiment create`; returns the id that it prints."""
+    deadline = time.monotonic() + 30
+    while True:
+        done = installation.etude("experiment", "create", str(config), str(LINE))
+        if done.returncode == 0:
+            return done.stdout.strip()
+        assert "no queue" in done.stderr, done.stderr
+        assert time.monotonic() < deadline, done.stderr
+
+
+def state(installation: Installation, experiment_id: str) -> str:
+    return str((installation.ask(f"/experiments/{experiment_id}") or {}).get("state"))
+
+
+def trial_states(installation: Installation, experiment_id: str) -> dict[str, int]:
+    return dict(installation.ask(f"/experiments/{experiment_id}")["trial_states"])
+
+
+def test_an_experiment_is_created_listed_waited_for_and_described(running: Installation, tmp_path: Path) -> None:
+    experiment_id = create(running, line_config(tmp_path, "good", "raise", max_restarts=1, description="two trials"))
+    waited = running.etude("experiment", "wait", experiment_id, "--json")
+    assert waited.returncode == 0, waited.stderr
+    assert json.loads(waited.stdout)["state"] == "completed"
+    listed = running.etude("experiment", "list")
+    assert experiment_id in listed.stdout
+    assert "completed" in listed.stdout
+    [only] = json.loads(running.etude("experiment", "list", "--state", "completed", "--json").stdout)
+    assert (only["experiment_id"], only["trials"], only["owner"]) == (experiment_id, 2, "tester")
+    assert json.loads(running.etude("experiment", "list", "--state", "failed", "--json").stdout) == []
+    described = running.etude("experiment", "describe", experiment_id).stdout
+    assert "trial 2: ValueError: slope 1.0 is too much for me" in described
+    assert "Traceback" in described
+    trials = json.loads(running.etude("experiment", "describe", experiment_id, "--json").stdout)["trial_list"]
+    assert [(t["state"], t["restarts"]) for t in trials] == [("finished", 0), ("errored", 1)]
+    logs = running.api.get(f"/experiments/{experiment_id}/trials/2/logs")["items"]
+    restarted = [line["text"] for line in logs if line["text"].startswith("slope")]
+    assert restarted == ["slope 1.0, from 0", "slope 1.0, from 2"]  # the second time from its checkpoint
+
+
+def test_an_experiment_is_paused_and_goes_on(running: Installation, tmp_path: Path) -> None:
+    experiment_id = create(running, line_config(tmp_path, trials=4, length=40, seconds=0.05))
+    running.until(lambda: trial_states(running, experiment_id).get("running") == 2, 30, "two trials run")
+    assert running.etude("experiment", "pause", experiment_id).returncode == 0
+    running.until(
+        lambda: state(running, experiment_id) == "paused" and "running" not in trial_states(running, experiment_id),
+        30,
+        "the experiment is paused and its slots are free",
+    )
+    assert running.etude("experiment", "activate", experiment_id).returncode == 0
+    assert running.wait(experiment_id, 60)["state"] == "completed"
+    audit(decisions(running, experiment_id))
+
+
+@pytest.mark.parametrize("verb", ["cancel", "kill"])
+def test_an_experiment_is_ended_early(running: Installation, tmp_path: Path, verb: str) -> None:
+    experiment_id = create(running, line_config(tmp_path, trials=4, length=1000, seconds=0.05))
+    running.until(lambda: trial_states(running, experiment_id).get("running") == 2, 30, "two trials run")
+    assert running.etude("experiment", verb, experiment_id).returncode == 0
+    waited = running.etude("experiment", "wait", experiment_id)
+    assert waited.returncode == 1
+    assert waited.stdout.startswith("canceled")
+    ended = "canceled" if verb == "cancel" else "killed"
+    running.until(lambda: trial_states(running, experiment_id) == {ended: 4}, 30, "all trials are closed")
+    second = create(running, line_config(tmp_path))
+    assert running.wait(second, 60)["state"] == "completed"  # the slots are free again
+
+
+def test_what_does_not_exist_is_named(running: Installation, tmp_path: Path) -> None:
+    for verb in ("describe", "pause", "activate", "cancel", "kill"):
+        done = running.etude("experiment", verb, "nothing")
+        assert done.returncode == 1
+        assert "no experiment nothing" in done.stderr
+        assert "Traceback" not in done.stderr
+    bad = tmp_path / "bad.yaml"
+    bad.write_text("entrypoint: a b\nsearcher: {name: randon, metric: loss}\nlabel: x\n")
+    done = running.etude("experiment", "create", str(bad), str(LINE))
+    assert done.returncode == 1
+    assert "did you mean 'random'?" in done.stderr
+    assert "did you mean 'labels'?" in done.stderr
+    assert running.api.get("/experiments")["items"] == []
+
+
+async def test_bad_events_harm_nothing_else(running: Installation, rabbitmq: RabbitMQ, tmp_path: Path) -> None:
+    experiment_id = create(running, line_config(tmp_path, trials=4, length=20, seconds=0.05))
+    url = running.environment["ETUDE_AMQP_URL"]
+    bodies = {
+        "experiment.created.default.3": b"\x00 this is no event",
+        "validation.completed.default.3": b'{"specversion": "1.0", "type": "etude.validation.completed.v9"}',
+        "trial.requested.default.3": b"[]",
+    }
+    created = ExperimentCreated(
+        config={"searcher": {"name": "random"}, "entrypoint": 7},
+        model_definition=ModelDefinition(uri="file:///nowhere", sha256="0" * 64, size=1),
+        seed=1,
+    )
+    rejected = Envelope.wrap(created, source="test", time=utc_now(), experiment_id="badly-made")
+    unknown = Envelope.parse(
+        rejected.model_copy(update={"experimentid": "never-made"})
+        .to_bytes()
+        .replace(b"experiment.created.v1", b"experiment.pause-requested.v1")
+    )
+    async with await aio_pika.connect(url) as connection:
+        channel = await connection.channel()
+        exchange = await channel.get_exchange(EVENTS)
+        for key, body in bodies.items():
+            await exchange.publish(aio_pika.Message(body), key)
+        await exchange.publish(aio_pika.Message(rejected.to_bytes()), "experiment.created.default.5")
+        await exchange.publish(aio_pika.Message(unknown.to_bytes()), "experiment.pause-requested.default.5")
+    assert running.wait(experiment_id, 60)["state"] == "completed"
+    assert running.wait("badly-made", 30)["state"] == "rejected"
+    errors = running.api.get("/experiments/badly-made")["errors"]
+    assert {error["path"] for error in errors} >= {"entrypoint", "searcher.metric", "searcher.max_trials"}
+    dead = [letter["properties"]["headers"] for letter in rabbitmq.dead_letters(url)]
+    unread = [header["x-etude-queue"] for header in dead if "not an etude event" in header["x-etude-reason"]]
+    assert sorted(unread) == [
+        *["etude.metrics.events"] * 3,
+        *["etude.scheduler.default"] * 2,
+        *["etude.searcher.3"] * 2,
+    ]
+    assert any("no experiment never-made is known" in header["x-etude-reason"] for header in dead)
+    for log in running.folder.glob("*.log"):
+        assert "Traceback" not in log.read_text(), log
+
+
+def decisions(installation: Installation, experiment_id: str) -> list[dict[str, Any]]:
+    return list(installation.database["search_log"].find({"experiment_id": experiment_id}))
+
+
+def test_without_servers_everyone_says_what_they_wait_for(installation: Installation, tmp_path: Path) -> None:
+    nobody = free_port()
+    installation.environment["ETUDE_AMQP_URL"] = f"amqp://guest:guest@127.0.0.1:{nobody}/"
+    installation.environment["ETUDE_MONGO_URL"] = f"mongodb://127.0.0.1:{nobody}"
+    installation.start_services()
+    installation.start_runner("one")
+    for name, server in [
+        ("searcher", "MongoDB"),
+        ("scheduler", "MongoDB"),
+        ("metrics", "MongoDB"),
+        ("one", "RabbitMQ"),
+    ]:
+        log = installation.folder / f"{name}.log"
+        installation.until(lambda log=log, server=server: log.read_text().count(f"waiting for {server}") >= 2, 40, name)
+        assert "Traceback" not in log.read_text()
+    answer = httpx.get(f"{installation.api_url}/readyz")
+    assert answer.status_code == 503
+    assert "MongoDB does not answer" in answer.json()["status"]
+    assert httpx.get(f"{installation.api_url}/healthz").status_code == 200
+    done = installation.etude("experiment", "create", str(line_config(tmp_path)), str(LINE))
+    assert done.returncode == 1
+    assert "is ETUDE_AMQP_URL right?" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_without_an_installation_the_command_line_says_so(installation: Installation) -> None:
+    done = installation.etude("experiment", "list")
+    assert done.returncode == 1
+    assert "is ETUDE_API_URL right?" in done.stderr
+    assert "Traceback" not in done.stderr

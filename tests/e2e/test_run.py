@@ -1,0 +1,211 @@
+"""`etude run`: everything in one process, as a newcomer meets it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from etude.store import SqliteStore
+from etude.store.schema import SEARCH_LOG
+from tests.e2e.audit import audit
+from tests.e2e.installation import EXAMPLES
+from tests.models import LINE, line_config
+
+pytestmark = pytest.mark.xdist_group("e2e-run")
+DIGITS = EXAMPLES / "digits"
+ETUDE = [sys.executable, "-c", "from etude.cli.main import main; main()"]
+
+
+class Home:
+    """A folder that `etude run` works in."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def start(self, *arguments: object) -> "subprocess.Popen[str]":
+        """`etude run` in the background."""
+        return subprocess.Popen(
+            [*ETUDE, "run", *map(str, arguments)],
+            cwd=self.folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "COLUMNS": "160"},
+        )
+
+    def run(self, *arguments: object) -> "subprocess.CompletedProcess[str]":
+        """`etude run` to its end; no process may be left behind."""
+        process = self.start(*arguments)
+        out, err = process.communicate(timeout=180)
+        self.check_nothing_is_left()
+        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+    def check_nothing_is_left(self) -> None:
+        """Nobody works in this folder any more."""
+        deadline = time.monotonic() + 10
+        while left := [p for p in psutil.process_iter(["cmdline", "cwd"]) if self._is_ours(p)]:
+            assert time.monotonic() < deadline, f"left behind: {[p.info['cmdline'] for p in left]}"
+            time.sleep(0.1)
+
+    def _is_ours(self, process: psutil.Process) -> bool:
+        return str(process.info["cwd"]).startswith(str(self.folder)) and process.status() != psutil.STATUS_ZOMBIE
+
+    async def decisions(self, experiment_id: str) -> list[dict[str, Any]]:
+        """The search log of an experiment."""
+        store = SqliteStore(self.folder / ".etude" / "etude.db")
+        await store.open()
+        found = await store.find(SEARCH_LOG, {"experiment_id": experiment_id}, ("seq",))
+        await store.close()
+        return found
+
+    async def hyperparameters(self, experiment_id: str) -> dict[int, dict[str, Any]]:
+        """Those of every trial."""
+        events = [event for decision in await self.decisions(experiment_id) for event in decision["events"]]
+        requested = [event["data"] for event in events if event["type"] == "etude.trial.requested.v1"]
+        return {data["trial_id"]: data["hyperparameters"] for data in requested}
+
+    def until(self, condition: Any, what: str, seconds: float = 60.0) -> None:
+        """Wait for something to happen."""
+        deadline = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < deadline, f"waited {seconds} s for: {what}"
+            time.sleep(0.05)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    return Home(tmp_path)
+
+
+async def test_the_same_seed_gives_every_trial_the_same_hyperparameters(tmp_path: Path) -> None:
+    outcomes, drawn = [], []
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+        home = Home(tmp_path / name)
+        done = home.run(DIGITS / "adaptive.yaml", DIGITS, "--json", "--slots", "1")
+        assert done.returncode == 0, done.stderr
+        [line] = done.stdout.splitlines()
+        outcome = json.loads(line)
+        drawn.append(await home.hyperparameters(outcome["experiment_id"]))
+        audit(await home.decisions(outcome["experiment_id"]))
+        outcomes.append(outcome)
+    assert drawn[0] == drawn[1]
+    assert sorted(drawn[0]) == list(range(1, 17))
+    for outcome in outcomes:
+        assert set(outcome) == {"experiment_id", "state", "trials", "best"}
+        assert (outcome["state"], outcome["trials"]) == ("completed", 16)
+        assert set(outcome["best"]) == {"trial_id", "metric", "value", "hyperparameters", "length", "checkpoint"}
+        assert outcome["best"]["value"] > 0.95
+    assert outcomes[0]["best"]["value"] == outcomes[1]["best"]["value"]  # the same training, too
+
+
+def test_a_run_tells_its_progress_and_where_the_best_checkpoint_lies(home: Home) -> None:
+    done = home.run(line_config(home.folder), LINE)
+    assert done.returncode == 0, done.stderr
+    assert "completed: 4 trials" in done.stdout
+    assert "best hyperparameters" in done.stdout
+    exported = Path(done.stdout.split("checkpoint: ")[1].strip())
+    assert (exported / "length.txt").read_text() == "5"
+    manifest = json.loads((exported / "manifest.json").read_text())
+    assert manifest["files"][0]["path"] == "length.txt"
+
+
+async def test_ctrl_c_pauses_and_resume_goes_on(home: Home) -> None:
+    config = line_config(home.folder, trials=6, length=20, seconds=0.05)
+    process = home.start(config, LINE, "--slots", "2")
+    database = home.folder / ".etude" / "etude.db"
+    home.until(lambda: database.exists() and list((home.folder / ".etude").glob("artifacts/checkpoints/*/*/*")), "work")
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert "Paused; trials keep their checkpoints." in out
+    command = out.split("Go on with: ")[1].split()
+    assert command[:3] == ["etude", "run", "--resume"]
+    home.check_nothing_is_left()
+    done = home.run("--resume", command[3], "--json")
+    assert done.returncode == 0, done.stderr
+    outcome = json.loads(done.stdout)
+    assert (outcome["experiment_id"], outcome["state"], outcome["trials"]) == (command[3], "completed", 6)
+    decisions = await home.decisions(command[3])
+    audit(decisions)
+    causes = [decision["cause"]["type"] for decision in decisions]
+    assert "etude.experiment.pause-requested.v1" in causes
+    assert "etude.experiment.activate-requested.v1" in causes
+
+
+async def test_a_run_that_was_killed_is_resumed(home: Home) -> None:
+    process = home.start(line_config(home.folder, trials=6, length=20, seconds=0.05), LINE, "--slots", "2")
+    home.until(lambda: list((home.folder / ".etude").glob("artifacts/checkpoints/*/*/*")), "checkpoints")
+    process.kill()
+    process.wait()
+    home.check_nothing_is_left()
+    [experiment] = (home.folder / ".etude" / "artifacts" / "checkpoints").iterdir()
+    done = home.run("--resume", experiment.name, "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["state"] == "completed"
+    audit(await home.decisions(experiment.name))
+
+
+async def test_trials_that_fail_are_restarted_told_and_left_behind(home: Home) -> None:
+    config = line_config(home.folder, "raise", "exit", "nan", "missing", "invalid", "good", max_restarts=1)
+    done = home.run(config, LINE, "--slots", "1")
+    assert done.returncode == 0, done.stderr
+    assert "completed: 6 trials" in done.stdout
+    assert "trial 1 failed: ValueError: slope 1.0 is too much for me" in done.stdout
+    assert 'raise ValueError(f"slope {slope} is too much for me")' in done.stdout
+    assert "trial 2 failed: exit code 3" in done.stdout
+    assert "trial 3 failed: loss is nan at 5 batches" in done.stdout
+
+
+def test_an_experiment_without_a_single_result_fails_with_the_reason(home: Home) -> None:
+    done = home.run(line_config(home.folder, "raise", max_restarts=0), LINE, "--json")
+    assert done.returncode == 1
+    outcome = json.loads(done.stdout)
+    assert (outcome["state"], outcome["best"]) == ("failed", None)
+    assert "no trial of 1 gave a usable result" in outcome["reason"]
+
+
+def test_a_metric_that_nobody_reports_fails_at_once_and_names_those_that_are_reported(home: Home) -> None:
+    done = home.run(line_config(home.folder, trials=50, searcher={"metric": "accuracy"}), LINE, "--json")
+    assert done.returncode == 1
+    assert "reported others: loss" in json.loads(done.stdout)["reason"]
+
+
+def test_mistakes_are_told_before_anything_is_made(home: Home) -> None:
+    bad = home.folder / "bad.yaml"
+    bad.write_text("entrypoint: model_def:Trial\nsercher: {name: random}\nmax_restarts: -1\n")
+    empty = home.folder / "empty"
+    empty.mkdir()
+    done = home.run(bad, empty)
+    assert done.returncode == 1
+    assert "line 2: sercher: unknown field; did you mean 'searcher'?" in done.stderr
+    assert "line 3: max_restarts" in done.stderr
+    done = home.run(DIGITS / "const.yaml", empty)
+    assert done.returncode == 1
+    assert "entrypoint: 'model_def:DigitsTrial' needs model_def.py" in done.stderr
+    done = home.run("--resume", "nothing")
+    assert done.returncode == 1
+    assert "there is no experiment nothing" in done.stderr
+    assert sorted(path.name for path in home.folder.iterdir()) == ["bad.yaml", "empty"]
+
+
+def test_more_slots_than_the_machine_has_is_a_mistake(home: Home) -> None:
+    config = line_config(home.folder, resources={"slots_per_trial": 2})
+    done = home.run(config, LINE, "--slots", "1")
+    assert done.returncode == 1
+    assert "2 slots are more than this machine's 1" in done.stderr
+
+
+def test_the_plain_script_tunes_like_the_trial_class(home: Home) -> None:
+    done = home.run(DIGITS / "script.yaml", DIGITS, "--json")
+    assert done.returncode == 0, done.stderr
+    outcome = json.loads(done.stdout)
+    assert outcome["best"]["value"] > 0.9
+    assert outcome["best"]["length"] == 8

@@ -1,0 +1,40 @@
+"""Model directories and configurations for tests."""
+
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+LINE = Path(__file__).parent / "line"
+"""A script without torch that trains in no time, and misbehaves as its hyperparameters say."""
+
+
+def line_config(
+    folder: Path,
+    *behaviours: str,
+    trials: int = 4,
+    length: int = 5,
+    seconds: float = 0.0,
+    searcher: dict[str, Any] | None = None,
+    **fields: Any,
+) -> Path:
+    """Write a configuration for :data:`LINE`: a grid over behaviours, or a random search among well-behaved trials."""
+    common = {"metric": "loss", "max_length": length}
+    slope = {"type": "double", "minval": 1, "maxval": 2}
+    if behaviours:
+        hyperparameters: dict[str, Any] = {"behaviour": {"type": "categorical", "vals": list(behaviours)}, "slope": 1.0}
+        chosen = {"name": "grid", **common}
+    else:
+        hyperparameters = {"behaviour": "good", "slope": slope}
+        chosen = {"name": "random", "max_trials": trials, **common}
+    config = {
+        "name": "line",
+        "entrypoint": "python train.py",
+        "hyperparameters": {**hyperparameters, "seconds": seconds},
+        "searcher": {**chosen, **(searcher or {})},
+        **fields,
+    }
+    path = folder / "line.yaml"
+    with path.open("w") as file:
+        YAML(typ="safe", pure=True).dump(config, file)
+    return path
