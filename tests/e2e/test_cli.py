@@ -158,6 +158,8 @@ async def test_bad_events_harm_nothing_else(running: Installation, rabbitmq: Rab
         *["etude.searcher.3"] * 2,
     ]
     assert any("no experiment never-made is known" in header["x-etude-reason"] for header in dead)
+    listed = {experiment["experiment_id"] for experiment in running.api.get("/experiments")["items"]}
+    assert listed == {experiment_id, "badly-made"}
     for log in running.folder.glob("*.log"):
         assert "Traceback" not in log.read_text(), log
 

@@ -46,7 +46,7 @@ def new_experiment(experiment_id: str) -> Document:
     """An experiment of which nothing is known yet."""
     return {
         "_id": experiment_id,
-        "order": "",
+        "order": None,  # unknown to lists until it is known when it was created
         "name": "",
         "state": "created",
         "revision": -1,

@@ -25,6 +25,7 @@ from etude.events import (
     Slot,
 )
 from etude.service.clock import Clock
+from etude.service.runtime import every
 from etude_trial_runner.allocation import Allocation, Fetch, Patience
 from etude_trial_runner.launcher import Launcher
 from etude_trial_runner.outbox import Outbox
@@ -96,7 +97,7 @@ class Agent:
         m = self.machine
         joined = RunnerJoined(runner_id=m.runner_id, session=m.session, slots=m.slots, labels=m.labels, host=m.host)
         await self._bus.publish([self._wrap(None, joined)])
-        self._heartbeats = asyncio.create_task(self._beat())
+        self._heartbeats = asyncio.create_task(every(m.heartbeat, self._beat))
         log.info("runner joined", runner_id=m.runner_id, pool=m.pool, slots=len(m.slots), kind=m.kind)
 
     async def drain(self) -> None:
@@ -194,19 +195,17 @@ class Agent:
         self._outbox.report(ending)
 
     async def _beat(self) -> None:
-        while True:
-            await asyncio.sleep(self.machine.heartbeat)
-            m = self.machine
-            heartbeat = RunnerHeartbeat(
-                runner_id=m.runner_id,
-                session=m.session,
-                slots=m.slots,
-                labels=m.labels,
-                host=m.host,
-                draining=self._draining,
-                running=[allocation.running for allocation in self._allocations.values()],
-            )
-            await self._bus.publish([self._wrap(None, heartbeat)])
+        m = self.machine
+        heartbeat = RunnerHeartbeat(
+            runner_id=m.runner_id,
+            session=m.session,
+            slots=m.slots,
+            labels=m.labels,
+            host=m.host,
+            draining=self._draining,
+            running=[allocation.running for allocation in self._allocations.values()],
+        )
+        await self._bus.publish([self._wrap(None, heartbeat)])
 
     def _wrap(self, experiment_id: str | None, event: Event) -> Envelope:
         return Envelope.wrap(

@@ -20,7 +20,7 @@ import etude
 import etude_trial_runner
 from etude.config import parse
 from etude.core.assignment import Assignment
-from etude.core.errors import CoreError, InvalidHyperparameters
+from etude.core.errors import CoreError, InvalidHyperparameters, last_line
 from etude.core.init import ASSIGNMENT, DESCRIPTOR
 from etude.core.link import SocketLink
 from etude.core.run import Run
@@ -59,7 +59,7 @@ def carry_out(assignment_file: Path, control: int, stdout: int, stderr: int) -> 
         return _say(control, {"say": "invalid-hyperparameters", "detail": str(reason)}, 0)
     except BaseException as error:
         _print_traceback(error)
-        return _say(control, {"say": "failed", "detail": _last_line(error)}, 1)
+        return _say(control, {"say": "failed", "detail": last_line(error)}, 1)
     return 0
 
 
@@ -118,10 +118,6 @@ def _print_traceback(error: BaseException) -> None:
     while len(frames.stack) > 1 and frames.stack[0].filename.startswith(_OWN_CODE):
         frames.stack.pop(0)
     sys.stderr.write("".join(frames.format()))
-
-
-def _last_line(error: BaseException) -> str:
-    return "".join(traceback.format_exception_only(error)).strip().splitlines()[-1]
 
 
 def _say(control: int, message: dict[str, str], code: int) -> int:

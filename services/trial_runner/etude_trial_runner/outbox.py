@@ -7,12 +7,14 @@ import structlog
 
 from etude.bus import EventBus
 from etude.events import Envelope
+from etude.service.runtime import every
 from etude_trial_runner.spool import Spool
 
 log = structlog.get_logger("etude.runner")
 
 _BATCH = 256
 _TELEMETRY_KEPT = 10_000
+_PAUSE_SECONDS = 1.0  # after an error that nobody thought of
 
 
 class Outbox:
@@ -36,7 +38,8 @@ class Outbox:
     def start(self) -> None:
         """Begin to send, first of all what an earlier life of this runner left."""
         self._wake_reports.set()
-        self._tasks = [asyncio.create_task(self._send_reports()), asyncio.create_task(self._send_telemetry())]
+        sending = (self._send_reports, self._send_telemetry)
+        self._tasks = [asyncio.create_task(every(_PAUSE_SECONDS, send, first_after=0.0)) for send in sending]
 
     def report(self, envelope: Envelope) -> None:
         """Send for sure."""

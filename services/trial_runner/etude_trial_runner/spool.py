@@ -4,7 +4,11 @@ import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 
-from etude.events import Envelope
+import structlog
+
+from etude.events import Envelope, EventError
+
+log = structlog.get_logger("etude.runner")
 
 
 class Spool:
@@ -31,8 +35,16 @@ class Spool:
 
     def peek(self, limit: int) -> list[tuple[int, Envelope]]:
         """The oldest envelopes, with their numbers."""
-        rows = self._db.execute("SELECT number, body FROM reports ORDER BY number LIMIT ?", (limit,)).fetchall()
-        return [(number, Envelope.parse(body)) for number, body in rows]
+        envelopes: list[tuple[int, Envelope]] = []
+        unreadable: list[int] = []
+        for number, body in self._db.execute("SELECT number, body FROM reports ORDER BY number LIMIT ?", (limit,)):
+            try:
+                envelopes.append((number, Envelope.parse(body)))
+            except EventError as error:
+                log.error("a report of another version of etude is dropped", number=number, reason=str(error))
+                unreadable.append(number)
+        self.remove(unreadable)
+        return envelopes
 
     def remove(self, numbers: Sequence[int]) -> None:
         """Forget envelopes that are confirmed."""

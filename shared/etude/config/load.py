@@ -137,7 +137,7 @@ def _unknown_field(name: str, known: Collection[str]) -> str:
 
 
 def _hint(name: str, known: Collection[str]) -> str:
-    nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
     return f"did you mean {nearest[0]!r}?" if nearest else f"known here: {', '.join(sorted(known))}"
 
 

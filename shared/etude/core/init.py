@@ -10,7 +10,8 @@ from typing import Any
 
 from etude.artifacts.storage import local_url
 from etude.core.assignment import Assignment
-from etude.core.link import PrintingLink, SocketLink
+from etude.core.errors import InvalidHyperparameters, last_line
+from etude.core.link import Link, PrintingLink, SocketLink
 from etude.core.run import Run
 from etude.events import Length
 
@@ -22,7 +23,8 @@ DESCRIPTOR = "ETUDE_TRIAL_FD"
 def init(hyperparameters: Mapping[str, Any] | None = None, length: int | Mapping[str, int] = 1) -> Iterator[Run]:
     """Become the trial that the runner started this process for.
 
-    A script that is started by hand trains once, with the arguments given here, and prints what it reports.
+    A script that is started by hand trains once, with the arguments given here, and prints what it reports. An
+    exception that leaves the context is the reason that the trial's record gives.
 
     Parameters
     ----------
@@ -32,7 +34,8 @@ def init(hyperparameters: Mapping[str, Any] | None = None, length: int | Mapping
     if ASSIGNMENT in os.environ:
         assignment = Assignment.model_validate_json(Path(os.environ[ASSIGNMENT]).read_bytes())
         link = SocketLink(socket.socket(fileno=os.dup(int(os.environ[DESCRIPTOR]))))
-        yield Run(assignment, link)
+        with _endings_told(link):
+            yield Run(assignment, link)
         return
     with tempfile.TemporaryDirectory(prefix="etude-run-") as folder:
         assignment = Assignment(
@@ -46,3 +49,15 @@ def init(hyperparameters: Mapping[str, Any] | None = None, length: int | Mapping
             storage=local_url(Path(folder)),
         )
         yield Run(assignment, PrintingLink())
+
+
+@contextlib.contextmanager
+def _endings_told(link: Link) -> Iterator[None]:
+    try:
+        yield
+    except InvalidHyperparameters as reason:
+        link.send({"say": "invalid-hyperparameters", "detail": str(reason)})
+        raise SystemExit(0) from None
+    except Exception as error:
+        link.send({"say": "failed", "detail": last_line(error)})
+        raise

@@ -31,13 +31,6 @@ class SocketLink:
         self._reader = connection.makefile("rb")
         self._sending = threading.Lock()
 
-    def receive(self) -> Message:
-        """Wait for one message; only before :meth:`listen`."""
-        line = self._reader.readline()
-        if not line:
-            os._exit(1)
-        return dict(json.loads(line))
-
     def send(self, message: Message) -> None:
         """Tell the runner."""
         body = json.dumps(message, separators=(",", ":")).encode() + b"\n"

@@ -39,7 +39,7 @@ class Length(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _read(cls, value: Any) -> Any:
-        if isinstance(value, bool):
+        if isinstance(value, bool) or (isinstance(value, int) and value < 0):
             raise _bad(value)
         if isinstance(value, int):
             return {"unit": Unit.BATCHES, "amount": value}

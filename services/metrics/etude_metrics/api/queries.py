@@ -28,15 +28,14 @@ class Queries:
     async def experiments(self, state: str | None, limit: int, cursor: str | None) -> Found:
         """Experiments, the latest first."""
         where: dict[str, Any] = {"state": state} if state else {}
-        if cursor:
-            where["order"] = Below(cursor)
+        where["order"] = Below(cursor) if cursor else Above("")  # one of which nobody was told has no order
         found = await self._store.find(EXPERIMENT_VIEWS, where, ("-order",), limit + 1)
         return _page([_experiment(view) for view in found], limit, "order")
 
     async def experiment(self, experiment_id: str) -> Document | None:
         """One experiment."""
         found = await self._store.get(EXPERIMENT_VIEWS, [experiment_id])
-        return _experiment(found[0]) if found else None
+        return _experiment(found[0]) if found and found[0]["config"] is not None else None
 
     async def trial_states(self, experiment_id: str) -> dict[str, int]:
         """How many trials are in each state."""

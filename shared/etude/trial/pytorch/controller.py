@@ -13,7 +13,8 @@ from etude.events import Length, Unit
 from etude.trial.pytorch.averages import Averages, records
 from etude.trial.pytorch.context import PyTorchTrialContext, StepMode
 from etude.trial.pytorch.data import TrainingData
-from etude.trial.pytorch.state import load_state, rng_untouched, save_state, seed_everything
+from etude.trial.pytorch.random_state import rng_untouched, seed_everything
+from etude.trial.pytorch.state import load_state, save_state
 from etude.trial.pytorch.trial import PyTorchTrial
 
 

@@ -1,6 +1,5 @@
 """Training data in an order that depends on seed and epoch alone, so that it can be entered anywhere."""
 
-import itertools
 from collections.abc import Iterator
 from typing import Any
 
@@ -8,6 +7,7 @@ import torch
 from torch.utils.data import DataLoader, IterableDataset
 
 from etude.core.errors import CoreError
+from etude.trial.pytorch.random_state import rng_untouched, seed_everything
 
 
 class TrainingData:
@@ -15,7 +15,8 @@ class TrainingData:
 
     The sampler of each epoch runs under a generator seeded by the trial's seed and the epoch, so that the order after
     a resume is that of an undisturbed run. An iterable dataset has no order of ours: its first batches are read and
-    thrown away.
+    thrown away. Worker processes of a data loader have random states of their own, which are not saved: what they
+    draw for a batch in the middle of an epoch may differ after a resume.
 
     Parameters
     ----------
@@ -32,11 +33,15 @@ class TrainingData:
 
     def batches(self, epoch: int, skip: int) -> Iterator[Any]:
         """The batches of an epoch but the first ``skip``."""
-        generator = torch.Generator().manual_seed(_mix(self._seed, epoch))
         if self.batches_per_epoch is None or self._loader.batch_sampler is None:
-            return itertools.islice(iter(self._loader), skip, None)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(_mix(self._seed, epoch))
+            return self._enter(skip)
+        seed = _mix(self._seed, epoch)
+        generator = torch.Generator().manual_seed(seed)
+        for own in (self._loader.generator, getattr(self._loader.sampler, "generator", None)):
+            if isinstance(own, torch.Generator):
+                own.manual_seed(seed)
+        with rng_untouched():
+            seed_everything(seed)
             order = list(self._loader.batch_sampler)
         loader: DataLoader[Any] = DataLoader(
             self._loader.dataset,
@@ -51,6 +56,15 @@ class TrainingData:
             generator=generator,
         )
         return iter(loader)
+
+    def _enter(self, skip: int) -> Iterator[Any]:
+        if skip == 0:
+            return iter(self._loader)
+        with rng_untouched():  # what these batches drew was drawn before
+            batches = iter(self._loader)
+            for _ in range(skip):
+                next(batches, None)
+        return batches
 
 
 def _mix(seed: int, epoch: int) -> int:

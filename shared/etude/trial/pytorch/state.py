@@ -1,15 +1,11 @@
 """The state of a PyTorch trial as files of a checkpoint."""
 
-import contextlib
-import random
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
 
 from etude.trial.pytorch.context import PyTorchTrialContext
+from etude.trial.pytorch.random_state import rng_state, set_rng_state
 
 STATE = "state.pt"
 
@@ -42,39 +38,3 @@ def load_state(folder: Path, context: PyTorchTrialContext) -> tuple[int, int, in
         scheduler.load_state_dict(saved)
     set_rng_state(state["rng"])
     return state["batches"], state["epoch"], state["batch_in_epoch"]
-
-
-def seed_everything(seed: int) -> None:
-    """Seed the generators of Python, NumPy and torch."""
-    random.seed(seed)
-    np.random.seed(seed % 2**32)
-    torch.manual_seed(seed)
-
-
-def rng_state() -> dict[str, Any]:
-    """The states of all generators."""
-    return {
-        "python": random.getstate(),
-        "numpy": np.random.get_state(),
-        "torch": torch.get_rng_state(),
-        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else [],  # type: ignore[no-untyped-call]
-    }
-
-
-def set_rng_state(state: dict[str, Any]) -> None:
-    """Take over states of all generators."""
-    random.setstate(state["python"])
-    np.random.set_state(state["numpy"])
-    torch.set_rng_state(state["torch"].cpu())
-    if state["cuda"] and torch.cuda.is_available() and len(state["cuda"]) == torch.cuda.device_count():
-        torch.cuda.set_rng_state_all([saved.cpu() for saved in state["cuda"]])
-
-
-@contextlib.contextmanager
-def rng_untouched() -> Iterator[None]:
-    """Whatever happens inside draws no random number from the training's generators."""
-    state = rng_state()
-    try:
-        yield
-    finally:
-        set_rng_state(state)

@@ -1,0 +1,81 @@
+"""The memory bus beyond what it shares with the broker: routes, dead letters, idleness."""
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from etude.bus import BusClosedError, MemoryBroker, MemoryBus
+from etude.bus.topology import DELIVERY_LIMIT, Queue, scheduler_pool
+from etude.events import Envelope, Length, TrialContinued
+from tests.unit.make import envelope
+
+WATCH = Queue("watch", "etude.events", ("trial.#",), single_active=False)
+CONTINUED = envelope(TrialContinued(trial_id=1, train_until=Length.batches(1)))
+
+
+async def nothing(batch: Sequence[Envelope]) -> None:
+    """Handles anything."""
+
+
+async def settle(broker: MemoryBroker) -> None:
+    await asyncio.sleep(0)
+    while not broker.idle:
+        await asyncio.sleep(0.001)
+
+
+async def test_a_queue_that_comes_later_gets_what_comes_after() -> None:
+    broker = MemoryBroker()
+    bus = MemoryBus(broker)
+    await bus.publish([CONTINUED])
+    broker.declare(WATCH)
+    await bus.publish([CONTINUED])
+    assert (broker.depth(scheduler_pool().name), broker.depth("watch")) == (2, 1)
+    broker.remove(WATCH)
+    await bus.publish([CONTINUED])
+    assert broker.depth(scheduler_pool().name) == 3
+    assert "watch" not in broker.queues
+
+
+async def test_an_event_that_no_queue_wants_comes_back() -> None:
+    broker = MemoryBroker()
+    for queue in [state.queue for state in broker.queues.values()]:
+        broker.remove(queue)
+    assert await MemoryBus(broker).publish([CONTINUED]) == [CONTINUED]
+
+
+async def test_what_fails_too_often_is_dead() -> None:
+    broker = MemoryBroker()
+    bus = MemoryBus(broker)
+    calls = 0
+
+    async def failing(batch: Sequence[Envelope]) -> None:
+        nonlocal calls
+        calls += 1
+        raise RuntimeError("no")
+
+    await bus.subscribe(scheduler_pool(), failing)
+    await bus.publish([CONTINUED])
+    await settle(broker)
+    [letter] = broker.dead
+    assert (letter.queue, letter.reason) == (scheduler_pool().name, "delivery_limit")
+    assert calls == 2 * DELIVERY_LIMIT  # in its batch, then alone
+    await bus.close()
+
+
+async def test_an_exclusive_queue_goes_with_its_consumer() -> None:
+    broker = MemoryBroker()
+    bus = MemoryBus(broker)
+    await bus.subscribe(Queue("mine", "etude.events", ("trial.#",), exclusive=True), nothing)
+    assert "mine" in broker.queues
+    await bus.close()
+    assert "mine" not in broker.queues
+
+
+async def test_a_closed_bus_says_so_and_its_broker_lives_on() -> None:
+    broker = MemoryBroker()
+    bus = MemoryBus(broker)
+    await bus.close()
+    with pytest.raises(BusClosedError, match="connect a new one"):
+        await bus.publish([CONTINUED])
+    assert await MemoryBus(broker).publish([CONTINUED]) == []

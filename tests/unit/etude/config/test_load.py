@@ -1,0 +1,187 @@
+"""Configurations from YAML: what is accepted, and every mistake with its place."""
+
+from pathlib import Path
+
+import pytest
+
+from etude.config import ConfigError, ExperimentConfig, load, loads, parse
+from etude.events import Length, Unit
+
+EXAMPLES = Path(__file__).parents[4] / "examples"
+MINIMAL = """\
+entrypoint: model_def:Trial
+searcher:
+  name: single
+  metric: loss
+  max_length: 100
+"""
+
+
+def mistakes(text: str) -> dict[str, tuple[int | None, str]]:
+    """Path to (line, message) of every mistake."""
+    with pytest.raises(ConfigError) as caught:
+        loads(text, "test.yaml")
+    return {problem.path: (problem.line, problem.message) for problem in caught.value.problems}
+
+
+def test_little_is_required_and_the_rest_has_defaults() -> None:
+    config = loads(MINIMAL)
+    assert config.searcher.max_length == Length.batches(100)
+    assert config.searcher.smaller_is_better
+    assert config.searcher.max_concurrent_trials == 16
+    assert config.resources.slots_per_trial == 1
+    assert config.resources.resource_pool == "default"
+    assert (config.max_restarts, config.scheduling_unit) == (5, 100)
+    assert config.checkpoint_storage.save_trial_best == 1
+
+
+@pytest.mark.parametrize("example", sorted(EXAMPLES.rglob("*.yaml")), ids=lambda path: path.name)
+def test_every_example_loads(example: Path) -> None:
+    assert isinstance(load(example), ExperimentConfig)
+
+
+def test_a_configuration_survives_json() -> None:
+    config = load(EXAMPLES / "digits" / "adaptive.yaml")
+    assert parse(config.to_json()) == config
+
+
+def test_all_mistakes_are_told_at_once_with_path_and_line() -> None:
+    found = mistakes(
+        """\
+entrypoint: model_def:Trial
+hyperparameters:
+  lr: {type: log, minval: -1, maxval: -3}
+  width:
+    type: int
+    minval: 1
+    maxval: ten
+  act: {type: categorical, vals: []}
+searcher:
+  name: random
+  metric: loss
+  max_length: {miles: 3}
+  max_trials: 0
+max_restarts: -1
+"""
+    )
+    assert found["hyperparameters.lr"] == (3, "minval -1.0 is above maxval -3.0; swap them")
+    assert found["hyperparameters.width.maxval"][0] == 7
+    assert "got 'ten'" in found["hyperparameters.width.maxval"][1]
+    assert found["hyperparameters.act.vals"][0] == 8
+    assert "expected a length such as {batches: 100}" in found["searcher.max_length"][1]
+    assert found["searcher.max_trials"] == (13, "input should be greater than or equal to 1; got 0")
+    assert found["max_restarts"] == (14, "input should be greater than or equal to 0; got -1")
+    assert len(found) == 6
+
+
+@pytest.mark.parametrize(
+    ("line", "path", "hint"),
+    [
+        ("max_restart: 3", "max_restart", "did you mean 'max_restarts'?"),
+        ("resources: {slots_pertrial: 1}", "resources.slots_pertrial", "did you mean 'slots_per_trial'?"),
+        ("reproducibility: {seed: 1}", "reproducibility.seed", "did you mean 'experiment_seed'?"),
+        ("hyperparameters: {a: {type: int, min: 1, minval: 1, maxval: 2}}", "hyperparameters.a.min", "'minval'"),
+        ("hyperparameters: {a: {type: integer, minval: 1, maxval: 2}}", "hyperparameters.a", "did you mean 'int'?"),
+        ("zzz: 1", "zzz", "known here: bind_mounts, checkpoint_policy"),
+    ],
+)
+def test_an_unknown_field_names_the_nearest_known_one(line: str, path: str, hint: str) -> None:
+    number, message = mistakes(MINIMAL + line)[path]
+    assert hint in message
+    assert number == 6
+
+
+def test_an_unknown_field_of_a_searcher_names_one_of_that_searcher() -> None:
+    found = mistakes("entrypoint: a:B\nsearcher: {name: random, metric: loss, max_length: 1, max_trial: 3}")
+    assert found["searcher.max_trial"] == (2, "unknown field; did you mean 'max_trials'?")
+    assert found["searcher.max_trials"][1] == "is required"
+
+
+def test_an_unknown_searcher_names_the_nearest() -> None:
+    found = mistakes("entrypoint: a:B\nsearcher: {name: asynch_halving, metric: loss, max_length: 1}")
+    assert found["searcher"] == (2, "no searcher is called 'asynch_halving'; did you mean 'async_halving'?")
+
+
+def test_a_searcher_needs_a_name() -> None:
+    assert "needs a name: single, random" in mistakes("entrypoint: a:B\nsearcher: {metric: loss}")["searcher"][1]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a: [1,\nb: }", "is not YAML"),
+        ("a: 1\na: 2", "duplicate key"),
+        ("- 1", "expected a mapping"),
+        ("", "expected a mapping"),
+        ("!!python/object:os.system x", "could not determine a constructor"),
+    ],
+)
+def test_what_is_no_mapping_is_refused(text: str, message: str) -> None:
+    assert message in mistakes(text)["file"][1]
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"nothing\.yaml has 1 mistake"):
+        load(tmp_path / "nothing.yaml")
+
+
+def test_a_file_that_is_no_text_is_named(tmp_path: Path) -> None:
+    (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load(tmp_path / "binary.yaml")
+
+
+@pytest.mark.parametrize(
+    ("written", "unit", "amount"),
+    [
+        ("7", Unit.BATCHES, 7),
+        ("{batches: 7}", Unit.BATCHES, 7),
+        ("{epochs: 2}", Unit.EPOCHS, 2),
+        ("{records: 9}", Unit.RECORDS, 9),
+    ],
+)
+def test_lengths_come_in_three_units(written: str, unit: Unit, amount: int) -> None:
+    config = loads(MINIMAL.replace("100", written))
+    assert config.searcher.max_length == Length(unit=unit, amount=amount)
+
+
+def test_a_trial_that_could_never_run_is_a_mistake() -> None:
+    found = mistakes(MINIMAL + "resources: {slots_per_trial: 3, max_slots: 2}")
+    assert "slots_per_trial 3.0 is above max_slots 2" in found["resources"][1]
+
+
+def test_a_grid_needs_counts() -> None:
+    found = mistakes(
+        "entrypoint: a:B\nsearcher: {name: grid, metric: loss, max_length: 1}\n"
+        "hyperparameters: {lr: {type: double, minval: 0, maxval: 1}, net: {w: {type: int, minval: 1, maxval: 2}}}"
+    )
+    assert "a grid needs a count for lr, net.w" in found["configuration"][1]
+
+
+def test_one_source_at_most() -> None:
+    found = mistakes(MINIMAL + "  source_trial_id: 1\n  source_checkpoint_uuid: x\n")
+    assert "not both" in found["searcher"][1]
+
+
+def test_an_exponent_that_overflows_is_a_mistake() -> None:
+    found = mistakes(MINIMAL + "hyperparameters: {lr: {type: log, minval: 0, maxval: 400}}")
+    assert "10.0 ** 400.0 is too large" in found["hyperparameters.lr"][1]
+
+
+def test_the_old_name_of_the_scheduling_unit_is_understood() -> None:
+    assert loads(MINIMAL + "batches_per_step: 50").scheduling_unit == 50
+
+
+@pytest.mark.parametrize(
+    ("entrypoint", "script"),
+    [("model_def:Trial", False), ("a.b:Outer.Inner", False), ("python train.py", True), ("[python, x.py]", True)],
+)
+def test_an_entrypoint_is_a_class_or_a_command(entrypoint: str, script: bool) -> None:
+    assert loads(MINIMAL.replace("model_def:Trial", entrypoint)).runs_script is script
+
+
+def test_environment_variables_may_differ_by_kind_of_slot() -> None:
+    both = loads(MINIMAL + "environment: {environment_variables: [A=1, B=x=y]}").environment
+    assert both.variables("cpu") == both.variables("cuda") == {"A": "1", "B": "x=y"}
+    split = loads(MINIMAL + "environment: {environment_variables: {cpu: [A=1], cuda: [A=2]}}").environment
+    assert (split.variables("cpu"), split.variables("cuda")) == ({"A": "1"}, {"A": "2"})
