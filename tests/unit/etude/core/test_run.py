@@ -1,0 +1,124 @@
+"""A trial from the inside: hyperparameters, targets, reports and checkpoints."""
+
+import math
+from pathlib import Path
+
+import pytest
+
+from etude.core import CoreError
+from etude.events import CheckpointReference
+from tests.unit.etude.core.recording import extend, run
+
+
+def test_hyperparameters_are_found_by_name_and_by_path(tmp_path: Path) -> None:
+    trial, _ = run(tmp_path)
+    assert trial.get_hparam("lr") == 0.1
+    assert trial.get_hparam("net.width") == 8
+    assert trial.get_hparam("net") == {"width": 8}
+
+
+@pytest.mark.parametrize("name", ["rate", "net.depth", "lr.x"])
+def test_a_hyperparameter_that_is_not_there_is_named_with_those_that_are(tmp_path: Path, name: str) -> None:
+    trial, _ = run(tmp_path)
+    with pytest.raises(CoreError, match=f"no hyperparameter '{name}'; the configuration has: lr, net"):
+        trial.get_hparam(name)
+
+
+def test_targets_come_one_after_another_until_the_search_has_no_more(tmp_path: Path) -> None:
+    trial, link = run(tmp_path, extend(30), extend(90))
+    targets = []
+    for operation in trial.searcher.operations():
+        targets.append(operation.length)
+        trial.report_validation(operation.length, {"loss": 1.0})
+    assert targets == [10, 30, 90]
+    assert [message["length"] for message in link.told("waiting")] == [
+        {"batches": 10},
+        {"batches": 30},
+        {"batches": 90},
+    ]
+
+
+def test_an_extension_that_comes_early_saves_the_waiting(tmp_path: Path) -> None:
+    trial, link = run(tmp_path)
+    targets = []
+    for operation in trial.searcher.operations():
+        targets.append(operation.length)
+        if operation.length == 10:
+            link.heard(extend(30))
+        trial.report_validation(operation.length, {"loss": 1.0})
+    assert targets == [10, 30]
+    assert len(link.told("waiting")) == 1
+
+
+def test_an_operation_without_a_validation_is_a_mistake_that_says_what_to_do(tmp_path: Path) -> None:
+    trial, _ = run(tmp_path)
+    with pytest.raises(CoreError, match=r"no validation was reported at 10 batches; call run\.report_validation"):
+        list(trial.searcher.operations())
+
+
+def test_a_trial_that_is_told_to_stop_sees_it_and_gets_no_more_targets(tmp_path: Path) -> None:
+    trial, link = run(tmp_path)
+    for _ in trial.searcher.operations():
+        assert not trial.should_stop()
+        link.heard({"do": "stop"})
+        assert trial.should_stop()
+    assert link.told("waiting") == []
+
+
+def test_metrics_are_numbers(tmp_path: Path) -> None:
+    trial, link = run(tmp_path)
+    trial.report_validation(10, {"loss": 1, "nan": math.nan, "inf": -math.inf})
+    assert link.said[-1]["metrics"] == {"loss": 1.0, "nan": "nan", "inf": "-inf"}
+    with pytest.raises(CoreError, match=r"metric 'loss' is \[1, 2\]; report numbers"):
+        trial.report_validation(10, {"loss": [1, 2]})
+
+
+def test_a_checkpoint_is_told_with_its_files_and_goes_with_the_validation_at_its_length(tmp_path: Path) -> None:
+    trial, link = run(tmp_path)
+    with trial.save_checkpoint(10) as folder:
+        (folder / "state").write_text("x")
+    [saved] = link.told("checkpoint")
+    assert saved["uri"] == f"file://{tmp_path}/checkpoints/exp/1/1-10"
+    assert saved["files"][0]["path"] == "state"
+    trial.report_validation(10, {"loss": 1.0})
+    trial.report_validation(20, {"loss": 1.0})
+    first, second = link.told("validation")
+    assert first["checkpoint"] == {"uri": saved["uri"], "length": 10}
+    assert second["checkpoint"] is None
+
+
+def test_two_checkpoints_of_one_length_are_two(tmp_path: Path) -> None:
+    trial, link = run(tmp_path)
+    for text in ("one", "two"):
+        with trial.save_checkpoint(10) as folder:
+            (folder / "state").write_text(text)
+    first, second = [message["uri"] for message in link.told("checkpoint")]
+    assert Path(first.removeprefix("file://"), "state").read_text() == "one"
+    assert Path(second.removeprefix("file://"), "state").read_text() == "two"
+
+
+def test_a_checkpoint_that_fails_is_not_told(tmp_path: Path) -> None:
+    trial, link = run(tmp_path)
+
+    def fail() -> None:
+        with trial.save_checkpoint(10):
+            raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        fail()
+    assert link.said == []
+    assert trial.length == 0
+
+
+def test_a_trial_goes_on_from_its_checkpoint(tmp_path: Path) -> None:
+    first, _ = run(tmp_path)
+    with first.restore_checkpoint() as nothing:
+        assert nothing is None
+    with first.save_checkpoint(10) as folder:
+        (folder / "state").write_text("x")
+    uri = f"file://{tmp_path}/checkpoints/exp/1/1-10"
+    second, _ = run(tmp_path, checkpoint=CheckpointReference(uri=uri, length=10), lease_number=2, until=30)
+    assert second.length == 10
+    with second.restore_checkpoint() as found:
+        assert found is not None
+        assert (found / "state").read_text() == "x"
