@@ -88,7 +88,7 @@ def _run_script(command: str) -> None:
         sys.argv = words[1:]
         runpy.run_path(words[1], run_name="__main__")
         return
-    os.execvp("/bin/sh", ["sh", "-c", f"exec {command}"])
+    os.execvp("/bin/sh", ["sh", "-c", command])
 
 
 def _trial_class(entrypoint: str) -> type[Trial]:

@@ -1,0 +1,95 @@
+"""Trial processes that do what a test says."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from etude.core.assignment import Assignment
+from etude.core.link import Message
+from etude.events import AllocationGranted, CheckpointReference, Length, ModelDefinition
+from tests.unit.make import MODEL, raw_config
+
+
+class ScriptedProcess:
+    """A process that says and ends when a test tells it to."""
+
+    def __init__(
+        self, assignment: Assignment, heard: Callable[[Message], None], wrote: Callable[[str, str], None]
+    ) -> None:
+        self.assignment = assignment
+        self.say = heard
+        self.write = wrote
+        self.told: list[Message] = []
+        self.killed = False
+        self._exited: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+    def send(self, message: Message) -> None:
+        self.told.append(message)
+
+    def kill(self) -> None:
+        self.killed = True
+        self.exit(-9)
+
+    def exit(self, code: int) -> None:
+        if not self._exited.done():
+            self._exited.set_result(code)
+
+    async def wait(self) -> int:
+        return await asyncio.shield(self._exited)
+
+    def validate(self, length: int, loss: float = 1.0, checkpoint: str | None = None) -> None:
+        """Report a validation, and wait for the decision."""
+        reference = CheckpointReference(uri=checkpoint, length=length).to_json() if checkpoint else None
+        self.say(
+            {"say": "validation", "length": {"batches": length}, "metrics": {"loss": loss}, "checkpoint": reference}
+        )
+        self.say({"say": "waiting", "length": {"batches": length}})
+
+
+class ScriptedLauncher:
+    """Launches scripted processes."""
+
+    def __init__(self, failure: Exception | None = None) -> None:
+        self.processes: list[ScriptedProcess] = []
+        self.closed = False
+        self._failure = failure
+
+    async def launch(
+        self, assignment: Assignment, heard: Callable[[Message], None], wrote: Callable[[str, str], None]
+    ) -> ScriptedProcess:
+        await asyncio.sleep(0)
+        if self._failure is not None:
+            raise self._failure
+        self.processes.append(ScriptedProcess(assignment, heard, wrote))
+        return self.processes[-1]
+
+    async def close(self) -> None:
+        self.closed = True
+
+
+def granted(trial_id: int = 1, lease_number: int = 1, until: int = 100, **fields: Any) -> AllocationGranted:
+    """A grant on runner ``a``."""
+    return AllocationGranted(
+        runner_id="a",
+        trial_id=trial_id,
+        lease_number=lease_number,
+        slots=["0"],
+        config=raw_config(environment={"environment_variables": ["COLOUR=red"]}),
+        model_definition=MODEL,
+        hyperparameters={"rate": 0.1},
+        trial_seed=7,
+        train_until=Length.batches(until),
+        **fields,
+    )
+
+
+async def fetch(definition: ModelDefinition) -> Path:
+    """A model definition that is there already."""
+    return Path("/model")
+
+
+async def turn() -> None:
+    """Let everyone do what they can do now."""
+    for _ in range(10):
+        await asyncio.sleep(0)

@@ -1,0 +1,153 @@
+"""The agent: carries out grants once, lists what runs, and tells endings to whoever asks again."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from etude.bus import MemoryBroker, MemoryBus
+from etude.bus.topology import scheduler_pool
+from etude.events import (
+    AllocationEnded,
+    AllocationExtended,
+    AllocationReleased,
+    AllocationRevoked,
+    AllocationStarted,
+    EndReason,
+    Envelope,
+    Event,
+    Length,
+    RunnerDraining,
+    RunnerHeartbeat,
+    RunnerJoined,
+    RunnerLeft,
+    Slot,
+)
+from etude_trial_runner.agent import Agent, Machine
+from etude_trial_runner.outbox import Outbox
+from etude_trial_runner.spool import Spool
+from tests.unit.make import NOW, envelope
+from tests.unit.trial_runner.doubles import ScriptedLauncher, fetch, granted
+
+
+class Station:
+    """An agent on a broker of its own."""
+
+    def __init__(self) -> None:
+        self.broker = MemoryBroker()
+        self.bus = MemoryBus(self.broker)
+        self.launcher = ScriptedLauncher()
+        machine = Machine("a", "1", [Slot(id="0"), Slot(id="1")], "file:///storage", labels=["big"], heartbeat=0.02)
+        self.agent = Agent(machine, self.bus, Outbox(self.bus, Spool()), self.launcher, fetch, lambda: NOW)
+        self.told: list[Event] = []
+
+    async def order(self, *events: Event) -> None:
+        """What the scheduler says."""
+        await self.bus.publish([envelope(event) for event in events])
+
+    def hear(self) -> list[Event]:
+        """All that the agent has told the scheduler."""
+        ready = self.broker.queues[scheduler_pool().name].ready
+        self.told += [Envelope.parse(ready.popleft().body).data for _ in range(len(ready))]
+        return self.told
+
+    async def wait_for(self, kind: type[Event], count: int = 1) -> list[Event]:
+        """Wait until so many events of a kind were told."""
+        async with asyncio.timeout(5):
+            while len(found := [event for event in self.hear() if isinstance(event, kind)]) < count:
+                await asyncio.sleep(0.002)
+        return found
+
+
+@pytest.fixture
+async def station() -> AsyncIterator[Station]:
+    made = Station()
+    await made.agent.start()
+    yield made
+    await made.agent.close()
+
+
+async def test_it_joins_with_its_slots_and_beats(station: Station) -> None:
+    [joined] = await station.wait_for(RunnerJoined)
+    assert isinstance(joined, RunnerJoined)
+    assert (joined.runner_id, joined.session, len(joined.slots), joined.labels) == ("a", "1", 2, ["big"])
+    heartbeats = await station.wait_for(RunnerHeartbeat, 2)
+    assert heartbeats[0].running == []  # type: ignore[attr-defined]
+
+
+async def test_a_grant_that_comes_twice_is_carried_out_once(station: Station) -> None:
+    await station.order(granted(), granted(until=300))
+    await station.wait_for(AllocationStarted)
+    assert len(station.launcher.processes) == 1
+    assert station.launcher.processes[0].told == [{"do": "extend", "train_until": {"batches": 300}}]
+    async with asyncio.timeout(5):
+        while True:
+            *_, heartbeat = await station.wait_for(RunnerHeartbeat)
+            if heartbeat.running:  # type: ignore[attr-defined]
+                break
+    [running] = heartbeat.running  # type: ignore[attr-defined]
+    assert (running.trial_id, running.lease_number, running.train_until) == (1, 1, Length.batches(300))
+
+
+async def test_orders_reach_the_trial_that_they_are_for(station: Station) -> None:
+    ids = {"runner_id": "a", "lease_number": 1}
+    await station.order(granted(1), granted(2))
+    await station.wait_for(AllocationStarted, 2)
+    first, second = station.launcher.processes
+    await station.order(
+        AllocationExtended(trial_id=1, train_until=Length.batches(300), **ids),
+        AllocationReleased(trial_id=2, **ids),
+        AllocationRevoked(trial_id=3, kill=True, **ids),  # which is not here
+    )
+    async with asyncio.timeout(5):
+        while not second.told:
+            await asyncio.sleep(0.002)
+    assert first.told == [{"do": "extend", "train_until": {"batches": 300}}]
+    assert second.told == [{"do": "stop"}]
+    second.exit(0)
+    [ended] = await station.wait_for(AllocationEnded)
+    assert (ended.trial_id, ended.reason) == (2, EndReason.RELEASED)  # type: ignore[attr-defined]
+
+
+async def test_a_lease_that_ended_is_not_begun_again_but_its_ending_told_again(station: Station) -> None:
+    await station.order(granted())
+    await station.wait_for(AllocationStarted)
+    station.launcher.processes[0].exit(1)
+    await station.wait_for(AllocationEnded)
+    await station.order(granted())
+    first, second = await station.wait_for(AllocationEnded, 2)
+    assert first == second
+    assert len(station.launcher.processes) == 1
+
+
+async def test_a_new_lease_of_a_trial_kills_the_old_one(station: Station) -> None:
+    await station.order(granted(lease_number=1))
+    await station.wait_for(AllocationStarted)
+    await station.order(granted(lease_number=2))
+    await station.wait_for(AllocationStarted, 2)
+    assert [process.killed for process in station.launcher.processes] == [True, False]
+
+
+async def test_draining_stops_what_runs_and_leaves(station: Station) -> None:
+    await station.order(granted())
+    await station.wait_for(AllocationStarted)
+    draining = asyncio.create_task(station.agent.drain())
+    await station.wait_for(RunnerDraining)
+    [process] = station.launcher.processes
+    async with asyncio.timeout(5):
+        while not process.told:
+            await asyncio.sleep(0.002)
+    process.exit(0)
+    await asyncio.wait_for(draining, 5)
+    ended, left = [e for e in station.hear() if isinstance(e, AllocationEnded | RunnerLeft)]
+    assert isinstance(ended, AllocationEnded)
+    assert ended.reason is EndReason.PREEMPTED
+    assert isinstance(left, RunnerLeft)
+
+
+async def test_closing_kills_everything(station: Station) -> None:
+    await station.order(granted())
+    await station.wait_for(AllocationStarted)
+    await station.agent.close()
+    assert station.launcher.processes[0].killed
+    assert station.launcher.closed

@@ -1,0 +1,245 @@
+"""One trial on a machine, from grant to end."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from etude.artifacts import ArtifactError
+from etude.events import (
+    AllocationEnded,
+    AllocationStarted,
+    CheckpointReference,
+    CheckpointSaved,
+    EndReason,
+    Event,
+    Length,
+    LogWritten,
+    ModelDefinition,
+    TrainingReported,
+    ValidationCompleted,
+)
+from etude_trial_runner.allocation import Allocation, Fetch, Patience
+from etude_trial_runner.launcher import LaunchError
+from tests.unit.make import NOW
+from tests.unit.trial_runner.doubles import ScriptedLauncher, ScriptedProcess, fetch, granted, turn
+
+IMPATIENT = Patience(resend=0.02, hand_back=0.05, stop=0.05)
+
+
+class Stage:
+    """An allocation that is carried out, and what it reports."""
+
+    def __init__(
+        self,
+        launcher: ScriptedLauncher | None = None,
+        fetch: Fetch = fetch,
+        patience: Patience | None = None,
+        **fields: Any,
+    ) -> None:
+        self.reports: list[Event] = []
+        self.telemetry: list[Event] = []
+        self.launcher = launcher or ScriptedLauncher()
+        self.allocation = Allocation(
+            "exp",
+            granted(**fields),
+            launcher=self.launcher,
+            fetch=fetch,
+            report=self.reports.append,
+            send=self.telemetry.append,
+            clock=lambda: NOW,
+            storage="file:///storage",
+            kind="cpu",
+            threads=2,
+            patience=patience or Patience(),
+        )
+        self.task = asyncio.create_task(self.allocation.carry_out())
+
+    async def process(self) -> ScriptedProcess:
+        """The process, once it runs."""
+        await turn()
+        return self.launcher.processes[0]
+
+    async def end(self) -> AllocationEnded:
+        """How it ended."""
+        return await asyncio.wait_for(self.task, 5)
+
+    def reported(self, kind: type[Event]) -> list[Any]:
+        """The reports of one kind."""
+        return [event for event in self.reports if isinstance(event, kind)]
+
+
+async def test_the_process_gets_all_that_it_needs() -> None:
+    checkpoint = CheckpointReference(uri="file:///c", length=50)
+    stage = Stage(checkpoint=checkpoint)
+    process = await stage.process()
+    a = process.assignment
+    assert (a.experiment_id, a.trial_id, a.lease_number, a.trial_seed) == ("exp", 1, 1, 7)
+    assert (a.hyperparameters, a.train_until, a.checkpoint) == ({"rate": 0.1}, Length.batches(100), checkpoint)
+    assert (a.model_directory, a.storage, a.slots, a.threads) == ("/model", "file:///storage", ["0"], 2)
+    assert a.environment == {"COLOUR": "red"}
+    assert stage.reported(AllocationStarted)[0].slots == ["0"]
+
+
+async def test_a_validation_is_reported_and_a_decision_passed_on() -> None:
+    stage = Stage()
+    process = await stage.process()
+    process.say({"say": "checkpoint", "uri": "file:///c", "length": {"batches": 100}, "files": []})
+    process.validate(100, loss=0.5, checkpoint="file:///c")
+    assert isinstance(stage.reports[1], CheckpointSaved)
+    [validation] = stage.reported(ValidationCompleted)
+    assert (validation.metrics, validation.checkpoint.uri, validation.lease_number) == ({"loss": 0.5}, "file:///c", 1)
+    stage.allocation.extend(Length.batches(300))
+    assert process.told == [{"do": "extend", "train_until": {"batches": 300}}]
+    assert stage.allocation.running.train_until == Length.batches(300)
+    stage.allocation.extend(Length.batches(200))  # late: it knows better
+    assert len(process.told) == 1
+
+
+@pytest.mark.parametrize(("written", "read"), [("nan", "nan"), ("inf", "inf"), (1, "1.0")])
+async def test_numbers_that_json_does_not_have_are_read_back(written: Any, read: str) -> None:
+    stage = Stage()
+    process = await stage.process()
+    process.say({"say": "validation", "length": {"batches": 100}, "metrics": {"loss": written}, "checkpoint": None})
+    assert repr(stage.reported(ValidationCompleted)[0].metrics["loss"]) == read
+
+
+async def test_a_released_trial_is_told_to_stop_and_ends_as_released() -> None:
+    stage = Stage()
+    process = await stage.process()
+    process.validate(100)
+    stage.allocation.stop(EndReason.RELEASED)
+    assert process.told == [{"do": "stop"}]
+    process.exit(0)
+    ended = await stage.end()
+    assert (ended.reason, ended.exit_code, ended.log_tail) == (EndReason.RELEASED, 0, [])
+
+
+async def test_a_trial_that_does_not_stop_is_killed() -> None:
+    stage = Stage(patience=IMPATIENT)
+    process = await stage.process()
+    stage.allocation.stop(EndReason.PREEMPTED)
+    ended = await stage.end()
+    assert process.killed
+    assert ended.reason is EndReason.PREEMPTED
+
+
+async def test_a_killed_trial_ends_at_once() -> None:
+    stage = Stage()
+    process = await stage.process()
+    stage.allocation.kill()
+    assert (await stage.end()).reason is EndReason.PREEMPTED
+    assert process.killed
+
+
+async def test_without_a_decision_the_result_is_told_again_and_the_slots_are_handed_back() -> None:
+    stage = Stage(patience=IMPATIENT)
+    process = await stage.process()
+    process.validate(100)
+    await asyncio.sleep(0.2)
+    assert len(stage.reported(ValidationCompleted)) == 3
+    assert process.told == [{"do": "stop"}]
+    process.exit(0)
+    assert (await stage.end()).reason is EndReason.FINISHED
+
+
+async def test_a_decision_ends_the_waiting() -> None:
+    stage = Stage(patience=IMPATIENT)
+    process = await stage.process()
+    process.validate(100)
+    stage.allocation.extend(Length.batches(300))
+    await asyncio.sleep(0.1)
+    assert process.told == [{"do": "extend", "train_until": {"batches": 300}}]
+    assert len(stage.reported(ValidationCompleted)) == 1
+    process.exit(0)
+    await stage.end()
+
+
+async def test_an_error_is_told_with_the_end_of_the_log() -> None:
+    stage = Stage()
+    process = await stage.process()
+    for number in range(60):
+        process.write("stderr", f"line {number}")
+    process.say({"say": "failed", "detail": "ValueError: no"})
+    process.exit(1)
+    ended = await stage.end()
+    assert (ended.reason, ended.exit_code, ended.detail) == (EndReason.FAILED, 1, "ValueError: no")
+    assert ended.log_tail == [f"line {number}" for number in range(10, 60)]
+
+
+@pytest.mark.parametrize(
+    ("code", "detail"),
+    [
+        (3, "exit code 3"),
+        (-11, "killed by signal 11"),
+        (-9, "killed by signal 9 (out of memory?)"),
+        (0, "the process ended by itself before it reported a validation at 100 batches"),
+    ],
+)
+async def test_a_process_that_just_ends_has_failed(code: int, detail: str) -> None:
+    stage = Stage()
+    (await stage.process()).exit(code)
+    ended = await stage.end()
+    assert (ended.reason, ended.detail) == (EndReason.FAILED, detail)
+
+
+async def test_a_process_that_ends_after_its_last_result_is_finished() -> None:
+    stage = Stage()
+    process = await stage.process()
+    process.validate(100)
+    process.exit(0)
+    assert (await stage.end()).reason is EndReason.FINISHED
+
+
+async def test_invalid_hyperparameters_are_told_as_such() -> None:
+    stage = Stage()
+    process = await stage.process()
+    process.say({"say": "invalid-hyperparameters", "detail": "too wide"})
+    process.exit(0)
+    ended = await stage.end()
+    assert (ended.reason, ended.detail) == (EndReason.INVALID_HYPERPARAMETERS, "too wide")
+
+
+async def test_a_process_that_cannot_start_has_failed_with_the_reason() -> None:
+    ended = await Stage(ScriptedLauncher(LaunchError("no zygote"))).end()
+    assert (ended.reason, ended.detail, ended.exit_code) == (EndReason.FAILED, "no zygote", None)
+
+
+async def test_a_model_definition_that_is_missing_has_failed_with_the_reason() -> None:
+    async def missing(definition: ModelDefinition) -> Path:
+        raise ArtifactError("model definition s3://b/x cannot be read")
+
+    ended = await Stage(fetch=missing).end()
+    assert (ended.reason, ended.detail) == (EndReason.FAILED, "model definition s3://b/x cannot be read")
+
+
+async def test_orders_that_come_before_the_process_are_given_to_it() -> None:
+    stage = Stage()
+    stage.allocation.extend(Length.batches(300))
+    stage.allocation.stop(EndReason.RELEASED)
+    process = await stage.process()
+    assert process.told == [{"do": "extend", "train_until": {"batches": 300}}, {"do": "stop"}]
+    process.exit(0)
+    assert (await stage.end()).reason is EndReason.RELEASED
+
+
+async def test_a_trial_that_is_killed_before_it_starts_never_does() -> None:
+    stage = Stage()
+    stage.allocation.kill()
+    assert (await stage.end()).reason is EndReason.PREEMPTED
+    assert stage.launcher.processes == []
+
+
+async def test_output_and_training_metrics_travel_as_telemetry() -> None:
+    stage = Stage()
+    process = await stage.process()
+    process.write("stdout", "hello")
+    process.say({"say": "training", "length": {"batches": 5}, "metrics": {"loss": 2.0}})
+    process.exit(1)
+    await stage.end()
+    points, lines = stage.telemetry
+    assert isinstance(points, TrainingReported)
+    assert isinstance(lines, LogWritten)
+    assert (points.points[0].length, points.points[0].metrics) == (Length.batches(5), {"loss": 2.0})
+    assert (lines.first, lines.lines[0].text, lines.lines[0].stream) == (0, "hello", "stdout")

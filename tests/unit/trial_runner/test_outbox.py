@@ -1,0 +1,87 @@
+"""Reports arrive for sure and in order; telemetry if there is room."""
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+
+from etude.events import Envelope
+from etude_trial_runner.outbox import Outbox
+from etude_trial_runner.spool import Spool
+from tests.unit.make import envelope, validation
+
+
+class Line:
+    """A bus that can be cut."""
+
+    def __init__(self) -> None:
+        self.up = asyncio.Event()
+        self.sent: list[int] = []
+
+    async def publish(self, envelopes: Sequence[Envelope]) -> list[Envelope]:
+        await self.up.wait()
+        self.sent += [e.data.trial_id for e in envelopes]  # type: ignore[attr-defined]
+        return []
+
+
+def report(trial_id: int) -> Envelope:
+    return envelope(validation(trial_id, 1))
+
+
+async def test_reports_wait_for_the_line_and_go_in_order() -> None:
+    line, spool = Line(), Spool()
+    outbox = Outbox(line, spool)  # type: ignore[arg-type]
+    outbox.start()
+    for trial in (1, 2, 3):
+        outbox.report(report(trial))
+    assert not await outbox.flush(0.02)
+    assert len(spool) == 3
+    line.up.set()
+    assert await outbox.flush(5)
+    assert line.sent == [1, 2, 3]
+    assert len(spool) == 0
+    await outbox.close()
+
+
+async def test_what_an_earlier_life_left_is_sent_first(tmp_path: Path) -> None:
+    dead = Outbox(Line(), Spool(tmp_path / "spool.db"))  # type: ignore[arg-type]
+    dead.report(report(1))
+    line = Line()
+    line.up.set()
+    outbox = Outbox(line, Spool(tmp_path / "spool.db"))  # type: ignore[arg-type]
+    outbox.report(report(2))
+    outbox.start()
+    assert await outbox.flush(5)
+    assert line.sent == [1, 2]
+    await outbox.close()
+
+
+async def test_a_report_that_was_not_confirmed_is_sent_again() -> None:
+    class Failing(Line):
+        async def publish(self, envelopes: Sequence[Envelope]) -> list[Envelope]:
+            if not self.up.is_set():
+                self.up.set()
+                raise RuntimeError("a bug in a library")
+            return await super().publish(envelopes)
+
+    line = Failing()
+    outbox = Outbox(line, Spool())  # type: ignore[arg-type]
+    outbox.start()
+    outbox.report(report(1))
+    assert await outbox.flush(5)
+    assert line.sent == [1]
+    await outbox.close()
+
+
+async def test_telemetry_that_nobody_takes_is_dropped_from_its_beginning(monkeypatch) -> None:
+    monkeypatch.setattr("etude_trial_runner.outbox._TELEMETRY_KEPT", 3)
+    line = Line()
+    outbox = Outbox(line, Spool())  # type: ignore[arg-type]
+    for trial in range(1, 6):
+        outbox.telemetry(report(trial))
+    outbox.start()
+    line.up.set()
+    async with asyncio.timeout(5):
+        while len(line.sent) < 3:
+            await asyncio.sleep(0.002)
+    assert line.sent == [3, 4, 5]
+    await outbox.close()
