@@ -201,8 +201,8 @@ async def test_trials_do_not_touch_each_other(launcher: ZygoteLauncher, tmp_path
     for number in range(6):
         folder = tmp_path / str(number)
         folder.mkdir()
-        started.append(await launch(launcher, folder, f"import module_{number % 2}", "python script.py"))
         (folder / f"module_{number % 2}.py").write_text(f"print({number})")
+        started.append(await launch(launcher, folder, f"import module_{number % 2}"))
     codes = [await end(trial) for trial, _ in started]
     assert codes == [0] * 6
     assert [heard.text for _, heard in started] == [str(number) for number in range(6)]

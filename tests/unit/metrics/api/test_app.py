@@ -1,0 +1,206 @@
+"""The query API: pages, curves, answers to what does not exist."""
+
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+from prometheus_client import CollectorRegistry, Counter
+
+from etude.events import (
+    CloseReason,
+    Event,
+    ExperimentActivated,
+    Length,
+    LogLine,
+    LogWritten,
+    TrainingPoint,
+    TrainingReported,
+    TrialClosed,
+    TrialRequested,
+)
+from etude.store import SqliteStore
+from etude_metrics.api import create_app
+from etude_metrics.handlers import MetricsHandlers
+from tests.unit.make import MODEL, NOW, created, envelope, raw_config, validation
+
+
+class Api:
+    """The application over a store that a test fills."""
+
+    def __init__(self) -> None:
+        self.store = SqliteStore()
+        self.handlers = MetricsHandlers(self.store)
+        self.missing: str | None = None
+        registry = CollectorRegistry()
+        Counter("etude_events_ingested", "Events taken in", registry=registry).inc(3)
+        app = create_app(self.store, self.ready, registry)
+        self.http = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test")
+
+    async def ready(self) -> str | None:
+        return self.missing
+
+    async def tell(self, *events: Event, experiment_id: str = "exp", seconds: float = 0.0) -> None:
+        """Something happened."""
+        await self.handlers.handle_events([envelope(event, experiment_id, seconds) for event in events])
+
+    async def get(self, path: str, status: int = 200, **query: object) -> dict:
+        """The answer to a question."""
+        answer = await self.http.get(f"/api/v1{path}", params=query)  # type: ignore[arg-type]
+        assert answer.status_code == status, answer.text
+        return dict(answer.json())
+
+
+@pytest.fixture
+async def api() -> AsyncIterator[Api]:
+    made = Api()
+    await made.store.open()
+    yield made
+    await made.http.aclose()
+
+
+def requested(trial_id: int) -> TrialRequested:
+    return TrialRequested(
+        trial_id=trial_id, hyperparameters={"rate": 0.1}, seed=1, slots=1, train_until=Length.batches(100)
+    )
+
+
+async def pages(api: Api, path: str, limit: int, **query: object) -> list[list[dict]]:
+    """All pages of a list."""
+    found, cursor = [], None
+    while True:
+        page = await api.get(path, limit=limit, **({"cursor": cursor} if cursor else {}), **query)
+        found.append(page["items"])
+        cursor = page["next_cursor"]
+        if cursor is None:
+            return found
+
+
+async def test_experiments_come_in_pages_the_latest_first(api: Api) -> None:
+    for number in range(5):
+        await api.tell(created(raw_config(name=f"n{number}")), experiment_id=f"exp-{number}", seconds=number)
+    found = await pages(api, "/experiments", 2)
+    assert [[e["name"] for e in page] for page in found] == [["n4", "n3"], ["n2", "n1"], ["n0"]]
+
+
+async def test_experiments_are_filtered_by_state(api: Api) -> None:
+    await api.tell(created(), experiment_id="one")
+    await api.tell(created(), ExperimentActivated(revision=0, config=raw_config(), model_definition=MODEL))
+    [only] = (await api.get("/experiments", state="active"))["items"]
+    assert only["experiment_id"] == "exp"
+
+
+async def test_an_experiment_counts_its_trials_by_state(api: Api) -> None:
+    await api.tell(created(), requested(1), requested(2), TrialClosed(trial_id=2, reason=CloseReason.FINISHED))
+    experiment = await api.get("/experiments/exp")
+    assert experiment["trial_states"] == {"waiting": 1, "finished": 1}
+    assert experiment["config"]["searcher"]["metric"] == "loss"
+
+
+async def test_trials_come_by_number_and_by_state(api: Api) -> None:
+    await api.tell(created(), *map(requested, range(1, 13)), TrialClosed(trial_id=5, reason=CloseReason.STOPPED))
+    found = await pages(api, "/experiments/exp/trials", 5)
+    assert [[t["trial_id"] for t in page] for page in found] == [[1, 2, 3, 4, 5], [6, 7, 8, 9, 10], [11, 12]]
+    assert [t["trial_id"] for t in (await api.get("/experiments/exp/trials", state="stopped"))["items"]] == [5]
+    assert (await api.get("/experiments/exp/trials/5"))["state"] == "stopped"
+
+
+async def test_the_best_trials_come_first_and_those_without_a_result_not_at_all(api: Api) -> None:
+    results = [validation(1, 100, loss=0.5), validation(2, 100, loss=0.1), validation(3, 100, loss=0.3)]
+    await api.tell(created(), *map(requested, (1, 2, 3, 4)), *results)
+    assert [t["trial_id"] for t in (await api.get("/experiments/exp/best-trials"))["items"]] == [2, 3, 1]
+    assert [t["trial_id"] for t in (await api.get("/experiments/exp/best-trials", limit=1))["items"]] == [2]
+
+
+async def test_validations_and_the_best_so_far(api: Api) -> None:
+    losses = [0.5, 0.7, 0.3, 0.4, 0.1]
+    await api.tell(created(), *(validation(n + 1, 100, loss=loss) for n, loss in enumerate(losses)))
+    found = await pages(api, "/experiments/exp/validations", 2)
+    assert [v["metrics"]["loss"] for page in found for v in page] == losses
+    improving = await pages(api, "/experiments/exp/best-validations", 2)
+    assert [v["metrics"]["loss"] for page in improving for v in page] == [0.5, 0.3, 0.1]
+    [only] = (await api.get("/experiments/exp/validations", trial_id=3))["items"]
+    assert only["metrics"] == {"loss": 0.3}
+
+
+async def test_learning_curves_are_sorted_by_length_and_may_be_of_any_metric(api: Api) -> None:
+    await api.tell(
+        created(),
+        requested(2),
+        validation(1, 200, loss=0.4, accuracy=0.8),
+        validation(1, 100, loss=0.5, accuracy=0.7),
+        validation(1, 300, loss=float("nan")),
+    )
+    first, second = (await api.get("/experiments/exp/learning-curves"))["items"]
+    assert (first["lengths"], first["values"]) == ([100, 200, 300], [0.5, 0.4, None])
+    assert (second["trial_id"], second["lengths"]) == (2, [])
+    other = (await api.get("/experiments/exp/learning-curves", metric="accuracy", limit=1))["items"]
+    assert other[0]["values"] == [0.7, 0.8, None]
+
+
+async def test_training_metrics_and_logs_of_a_trial(api: Api) -> None:
+    await api.tell(created(), requested(1))
+    telemetry: list[Event] = []
+    for lease in (1, 2):
+        for first in (0, 2):
+            points = [
+                TrainingPoint(length=Length.batches(first + n), metrics={"loss": lease}, time=NOW) for n in (0, 1)
+            ]
+            telemetry.append(TrainingReported(trial_id=1, lease_number=lease, points=points))
+            lines = [LogLine(time=NOW, stream="stdout", text=f"{lease}:{first + n}") for n in (0, 1)]
+            telemetry.append(LogWritten(trial_id=1, lease_number=lease, first=first, lines=lines))
+    await api.handlers.handle_telemetry([envelope(event) for event in reversed(telemetry)])
+    found = await pages(api, "/experiments/exp/trials/1/logs", 3)
+    assert [[line["text"] for line in page] for page in found] == [
+        ["1:0", "1:1", "1:2", "1:3"],
+        ["2:0", "2:1", "2:2", "2:3"],
+    ]
+    curve = (await api.get("/experiments/exp/trials/1/training"))["items"]
+    assert [(p["lease_number"], p["length"]) for p in curve] == [(n, k) for n in (1, 2) for k in range(4)]
+
+
+@pytest.mark.parametrize(
+    ("path", "detail"),
+    [
+        ("/experiments/nothing", "no experiment nothing; GET /api/v1/experiments lists those that there are"),
+        ("/experiments/nothing/trials", "no experiment nothing"),
+        ("/experiments/nothing/validations", "no experiment nothing"),
+        ("/experiments/exp/trials/9", "experiment exp has no trial 9"),
+        ("/experiments/exp/trials/9/logs", "experiment exp has no trial 9"),
+        ("/experiments/exp/trials/9/checkpoints", "experiment exp has no trial 9"),
+    ],
+)
+async def test_what_does_not_exist_is_named(api: Api, path: str, detail: str) -> None:
+    await api.tell(created())
+    assert (await api.get(path, 404))["detail"].startswith(detail)
+
+
+async def test_an_experiment_that_only_strangers_talk_of_does_not_exist(api: Api) -> None:
+    await api.tell(validation(1, 100), experiment_id="stranger")
+    await api.get("/experiments/stranger", 404)
+    assert (await api.get("/experiments"))["items"] == []
+
+
+@pytest.mark.parametrize(
+    ("path", "query"),
+    [
+        ("/experiments", {"limit": 0}),
+        ("/experiments", {"limit": 1001}),
+        ("/experiments/exp/trials", {"cursor": "x"}),
+        ("/experiments/exp/validations", {"cursor": "-1"}),
+        ("/experiments/exp/trials/x", {}),
+    ],
+)
+async def test_a_question_that_makes_no_sense_is_refused(api: Api, path: str, query: dict) -> None:
+    await api.tell(created())
+    await api.get(path, 422, **query)
+
+
+async def test_health_readiness_and_figures(api: Api) -> None:
+    assert (await api.http.get("/healthz")).json() == {"status": "ok"}
+    assert (await api.http.get("/readyz")).status_code == 200
+    api.missing = "no connection to RabbitMQ"
+    answer = await api.http.get("/readyz")
+    assert (answer.status_code, answer.json()) == (503, {"status": "no connection to RabbitMQ"})
+    assert "etude_events_ingested_total 3.0" in (await api.http.get("/metrics")).text
+    described = (await api.http.get("/openapi.json")).json()
+    assert "/api/v1/experiments/{experiment_id}/learning-curves" in described["paths"]
