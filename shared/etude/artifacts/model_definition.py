@@ -8,7 +8,8 @@ import shlex
 import shutil
 import tarfile
 import tempfile
-from pathlib import Path
+import zlib
+from pathlib import Path, PurePosixPath
 
 from etude.artifacts.errors import ArtifactError
 from etude.artifacts.storage import filesystem
@@ -116,17 +117,32 @@ def fetch_model_definition(definition: ModelDefinition, cache: Path) -> Path:
     cache.mkdir(parents=True, exist_ok=True)
     partial = Path(tempfile.mkdtemp(prefix=".partial-", dir=cache))
     try:
-        with tarfile.open(fileobj=io.BytesIO(body), mode="r:gz") as tar:
-            tar.extractall(partial, filter="data")
+        _unpack(body, partial)
         partial.rename(target)
     except OSError:
         if not target.is_dir():  # unless somebody else was faster
             raise
-    except tarfile.TarError as error:
+    except (tarfile.TarError, EOFError, zlib.error) as error:
         raise ArtifactError(f"model definition {definition.uri} cannot be unpacked: {error}") from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return target
+
+
+def _unpack(body: bytes, folder: Path) -> None:
+    """Write the files of an archive; anything but plain files within the folder is refused."""
+    with tarfile.open(fileobj=io.BytesIO(body), mode="r:gz") as tar:
+        for member in tar:
+            path = PurePosixPath(member.name)
+            if not member.isfile() or path.is_absolute() or ".." in path.parts:
+                raise tarfile.TarError(f"{member.name!r} is no plain file within the model directory")
+            target = folder / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            source = tar.extractfile(member)
+            assert source is not None
+            with target.open("wb") as file:
+                shutil.copyfileobj(source, file)
+            target.chmod(0o755 if member.mode & 0o100 else 0o644)
 
 
 def _files(directory: Path) -> list[Path]:

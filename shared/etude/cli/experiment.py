@@ -111,11 +111,12 @@ def _client() -> Any:
 
 
 def _follow(client: Any, experiment_id: str) -> None:
+    told = ""
     for experiment in client.watch(experiment_id):
-        typer.echo(
-            f"{experiment['state']} {experiment['progress']:.0%} {experiment['trials']} trials, "
-            f"best: {_best(experiment)}"
-        )
+        line = f"{experiment['state']} {experiment['progress']:.0%}, {experiment['trials']} trials, {_best(experiment)}"
+        if line != told:
+            typer.echo(line)
+            told = line
     raise typer.Exit(0 if experiment["state"] == "completed" else 1)
 
 

@@ -14,7 +14,7 @@ def log_as_json(service: str, level: str = "INFO") -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     render: list[structlog.typing.Processor] = [
-        structlog.processors.dict_tracebacks,
+        structlog.processors.format_exc_info,  # as text, and without the values of variables, which may be secrets
         structlog.processors.JSONRenderer(),
     ]
     structlog.configure(
@@ -31,6 +31,7 @@ def log_as_json(service: str, level: str = "INFO") -> None:
         )
     )
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    logging.getLogger("aiormq").setLevel(logging.CRITICAL)  # the bus says the same, with the way out
 
 
 def log_quietly() -> None:
