@@ -1,14 +1,12 @@
 """SearchEngine: a search method and a sampler at work on one experiment. Pure."""
 
-import hashlib
-import json
 import math
 from collections.abc import Iterable, Mapping
 from typing import Any, Self
 
 import numpy as np
 
-from etude.config import ExperimentConfig
+from etude.config import ExperimentConfig, PbtConfig
 from etude.events import (
     BestTrial,
     CloseReason,
@@ -21,12 +19,11 @@ from etude.events import (
     TrialPaused,
     TrialRequested,
 )
-from etude_searcher.methods import Close, Continue, Create, Operation, Pause, SearchMethod
-from etude_searcher.plugins import METHODS, SAMPLERS, plugin
-from etude_searcher.samplers import Sampler
+from etude_searcher.drawing import Drawing
+from etude_searcher.methods import Clone, Close, Continue, Create, Operation, Pause, SearchMethod
+from etude_searcher.plugins import METHODS, plugin
 from etude_searcher.trial import Trial
 
-_REDRAWS = 100
 _SEED_STREAM = 0x5EED
 _CLOSED_AS = {
     ExitReason.RESTARTS_USED_UP: CloseReason.ERRORED,
@@ -51,7 +48,7 @@ class SearchEngine:
     UnknownPluginError
         The configuration names a search method or sampler that is not installed.
     ValueError
-        Method and sampler do not go together.
+        Method and sampler do not go together, or the constraints leave nothing to draw.
     """
 
     def __init__(self, config: ExperimentConfig, seed: int) -> None:
@@ -60,13 +57,14 @@ class SearchEngine:
         self.trials: dict[int, Trial] = {}
         self.best: BestTrial | None = None
         self.failure: str | None = None
-        self._unit = config.searcher.max_length.unit
-        self._sampler: Sampler = plugin(SAMPLERS, config.searcher.sampler_name)(config.hyperparameters)
+        self.deliberate = False
+        """May a decision take as long as its sampler wants? In a service :meth:`prepare` is called ahead instead."""
+        self._unit = config.searcher.longest.unit
+        self._drawing = Drawing(config, seed)
         self._method: SearchMethod = plugin(METHODS, config.searcher.name)(
-            config.searcher, self._new_trial, self._sampler.points
+            config.searcher, self._new_trial, self._drawing.sampler.points
         )
         self._last_trial = 0
-        self._drawn: set[str] = set()
         self._recorded: Mapping[int, Hyperparameters] = {}
         self._open = 0
         self._metric_seen = False
@@ -105,6 +103,8 @@ class SearchEngine:
                 checkpoint=checkpoint,
             )
         cost = value if searcher.smaller_is_better else -value
+        trial.checkpoint = checkpoint
+        self._drawing.sampler.observe(trial_id, trial.hyperparameters, length, cost)
         return self._carry_out(self._method.validation_completed(trial_id, length, cost), length)
 
     def trial_exited(self, trial_id: int, reason: ExitReason, detail: str = "") -> list[Event]:
@@ -142,6 +142,10 @@ class SearchEngine:
                 events.append(TrialClosed(trial_id=trial.trial_id, reason=reason))
         return events
 
+    def prepare(self) -> None:
+        """Let the sampler think about the next draw; may take long, and changes nothing that is ever stored."""
+        self._drawing.sampler.prepare()
+
     # Snapshots and replay
 
     def recall(self, events: Iterable[Event]) -> None:
@@ -169,7 +173,7 @@ class SearchEngine:
         engine.failure = snapshot["failure"]
         engine._metric_seen = snapshot["metric_seen"]
         engine._last_trial = snapshot["last_trial"]
-        engine._drawn = {_digest(trial.hyperparameters) for trial in engine.trials.values()}
+        engine._drawing.remember_all(trial.hyperparameters for trial in engine.trials.values())
         engine._open = sum(trial.open for trial in engine.trials.values())
         return engine
 
@@ -210,10 +214,11 @@ class SearchEngine:
     def _event(self, operation: Operation, length: int) -> Event:
         match operation:
             case Create(trial_id, target):
-                trial = Trial(trial_id, self._draw(trial_id), self._trial_seed(trial_id), target)
-                self.trials[trial_id] = trial
-                self._open += 1
-                return self._request(trial)
+                return self._begin(Trial(trial_id, self._draw(trial_id, None), self._trial_seed(trial_id), target))
+            case Clone(trial_id, target, source_id):
+                source = self.trials[source_id]
+                values, seed = self._draw(trial_id, source), self._trial_seed(trial_id)
+                return self._begin(Trial(trial_id, values, seed, target, source=source.checkpoint))
             case Continue(trial_id, target):
                 trial = self.trials[trial_id]
                 trial.target, trial.training = target, True
@@ -224,6 +229,11 @@ class SearchEngine:
                 self._end(self.trials[trial_id])
                 return TrialClosed(trial_id=trial_id, reason=reason)
 
+    def _begin(self, trial: Trial) -> TrialRequested:
+        self.trials[trial.trial_id] = trial
+        self._open += 1
+        return self._request(trial)
+
     def _request(self, trial: Trial) -> TrialRequested:
         return TrialRequested(
             trial_id=trial.trial_id,
@@ -231,7 +241,7 @@ class SearchEngine:
             seed=trial.seed,
             slots=self.config.resources.slots_per_trial,
             train_until=self._length(trial.target),
-            source_checkpoint=self.config.searcher.source_checkpoint_uuid,
+            source_checkpoint=trial.source or self.config.searcher.source_checkpoint_uuid,
         )
 
     def _length(self, amount: int) -> Length:
@@ -240,19 +250,12 @@ class SearchEngine:
     def _trial_seed(self, trial_id: int) -> int:
         return int(np.random.default_rng((self.seed, trial_id, _SEED_STREAM)).integers(2**31))
 
-    def _draw(self, trial_id: int) -> Hyperparameters:
-        """Draw until the result is new; a space may hold fewer points than trials, so not forever."""
+    def _draw(self, trial_id: int, source: Trial | None) -> Hyperparameters:
         if trial_id in self._recorded:
-            values = self._recorded[trial_id]
-        else:
-            for attempt in range(_REDRAWS if self.config.varies else 1):
-                values = self._sampler.draw(trial_id, np.random.default_rng((self.seed, trial_id, attempt)))
-                if _digest(values) not in self._drawn:
-                    break
-        self._drawn.add(_digest(values))
-        return values
-
-
-def _digest(hyperparameters: Hyperparameters) -> str:
-    canonical = json.dumps(hyperparameters, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode()).hexdigest()
+            return self._drawing.remember(self._recorded[trial_id])
+        if source is None:
+            if self.deliberate:
+                self.prepare()
+            return self._drawing.first(trial_id)
+        assert isinstance(self.config.searcher, PbtConfig), "only a population clones"
+        return self._drawing.explored(trial_id, source.hyperparameters, self.config.searcher.explore_function)

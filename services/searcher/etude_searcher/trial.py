@@ -15,6 +15,8 @@ class Trial:
     target : length that it trains to, or rests at, a total
     training : True while a result is awaited
     open : False once it is closed or has exited
+    checkpoint : URI of that of its latest result
+    source : URI of the checkpoint that it began from, of another trial
     """
 
     trial_id: int
@@ -23,6 +25,8 @@ class Trial:
     target: int
     training: bool = True
     open: bool = True
+    checkpoint: str | None = None
+    source: str | None = None
 
     def snapshot(self) -> dict[str, Any]:
         """The state as JSON values."""

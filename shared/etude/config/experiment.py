@@ -7,7 +7,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, m
 from pydantic_core import PydanticCustomError
 
 from etude.config.searcher import GridConfig, SearcherConfig
-from etude.config.space import Const, Double, Int, Log, Space
+from etude.config.space import Const, Double, ExpressionText, Int, Log, Space, check_names
 from etude.events import Length
 
 _CLASS = re.compile(r"^[A-Za-z_][\w.]*:[A-Za-z_][\w.]*$")
@@ -86,6 +86,8 @@ class ExperimentConfig(_Section):
     labels: list[str] = []
     entrypoint: Annotated[str, Field(min_length=1), BeforeValidator(_command)]
     hyperparameters: Space = Space({})
+    constraints: list[ExpressionText] = []
+    """What must hold for every trial's hyperparameters; see :mod:`etude.config.expression`."""
     searcher: SearcherConfig
     resources: Resources = Resources()
     scheduling_unit: Annotated[int, Field(ge=1)] = 100
@@ -134,6 +136,11 @@ class ExperimentConfig(_Section):
                     "a grid needs a count for {names}: say into how many points each is divided",
                     {"names": ", ".join(short)},
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _constraints_name_parameters(self) -> Self:
+        check_names(self.hyperparameters, [("constraints", text) for text in self.constraints])
         return self
 
     @property

@@ -2,14 +2,17 @@
 
 import difflib
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core.core_schema import ErrorType
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 
+from etude.config.dialect import Dialect
 from etude.config.errors import ConfigError, Problem
 from etude.config.experiment import Environment, ExperimentConfig, Reproducibility, Resources
 from etude.config.searcher import searcher_fields, searcher_names
@@ -22,7 +25,7 @@ _FIELDS_OF: dict[str, type[BaseModel]] = {
     "log": Log,
     "categorical": Categorical,
 }
-_SAYS_WHAT_IT_GOT = {"length", "range", "slots", "source", "grid", "exponent"}  # our own, beside pydantic's
+_PYDANTICS_OWN = frozenset(get_args(ErrorType))  # which do not say what they got; ours do
 _NOT_A_MAPPING = {"dict_type", "model_type", "model_attributes_type"}
 Lines = Mapping[tuple[str | int, ...], int]
 
@@ -62,18 +65,15 @@ def parse(raw: Any, lines: Lines | None = None, source: str = "configuration") -
     """Validate a configuration given as JSON values; see :func:`load`."""
     if not isinstance(raw, dict):
         raise ConfigError([Problem("file", "expected a mapping with at least entrypoint and searcher")], source)
-    raw = _renamed(raw)
+    dialect = Dialect(raw)
+    problems = [_placed(problem, lines or {}) for problem in dialect.problems]
     try:
-        return ExperimentConfig.model_validate(raw)
+        config = ExperimentConfig.model_validate(dialect.raw)
     except ValidationError as error:
-        problems = [_problem(dict(item), raw, lines or {}) for item in error.errors(include_url=False)]
+        problems += [_problem(dict(item), dialect, lines or {}) for item in error.errors(include_url=False)]
+    if problems:
         raise ConfigError(sorted(problems, key=lambda p: (p.line or 0, p.path)), source) from None
-
-
-def _renamed(raw: dict[str, Any]) -> dict[str, Any]:
-    if "batches_per_step" in raw and "scheduling_unit" not in raw:
-        raw = {("scheduling_unit" if key == "batches_per_step" else key): value for key, value in raw.items()}
-    return raw
+    return config
 
 
 def _collect_lines(node: Node | None, path: tuple[str | int, ...], lines: dict[tuple[str | int, ...], int]) -> None:
@@ -89,11 +89,19 @@ def _collect_lines(node: Node | None, path: tuple[str | int, ...], lines: dict[t
             _collect_lines(value, (*path, index), lines)
 
 
-def _problem(item: dict[str, Any], raw: Any, lines: Lines) -> Problem:
-    path, parent = _real_path(item["loc"], raw, keep_last=item["type"] == "missing")
+def _problem(item: dict[str, Any], dialect: Dialect, lines: Lines) -> Problem:
+    path, parent = _real_path(item["loc"], dialect.raw, keep_last=item["type"] == "missing")
     message = _message(item, path, parent)
-    line = next((lines[path[:n]] for n in range(len(path), 0, -1) if path[:n] in lines), None)
-    return Problem(".".join(map(str, path)) or "configuration", message, line)
+    path = dialect.as_written(path)
+    return Problem(".".join(map(str, path)) or "configuration", message, _line(path, lines))
+
+
+def _placed(problem: Problem, lines: Lines) -> Problem:
+    return replace(problem, line=_line(tuple(problem.path.split(".")), lines))
+
+
+def _line(path: tuple[str | int, ...], lines: Lines) -> int | None:
+    return next((lines[path[:n]] for n in range(len(path), 0, -1) if path[:n] in lines), None)
 
 
 def _real_path(loc: Sequence[str | int], raw: Any, keep_last: bool) -> tuple[tuple[str | int, ...], Any]:
@@ -127,7 +135,7 @@ def _message(item: dict[str, Any], path: tuple[str | int, ...], parent: Any) -> 
         wanted = item["input"]["type"]
         return f"no hyperparameter type is called {wanted!r}; {_hint(str(wanted), _FIELDS_OF)}"
     message = "expected a mapping" if kind in _NOT_A_MAPPING else str(item["msg"])
-    if kind in _SAYS_WHAT_IT_GOT:
+    if kind not in _PYDANTICS_OWN:
         return message[:1].lower() + message[1:]
     return f"{message[:1].lower()}{message[1:]}; got {_short(item.get('input'))}"
 

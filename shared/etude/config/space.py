@@ -1,10 +1,11 @@
 """The hyperparameter space: what a configuration says may vary, and within which bounds. Drawing is the searcher's."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Discriminator,
@@ -16,11 +17,49 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from etude.config.expression import Expression, ExpressionError
+
 KINDS = ("const", "int", "double", "log", "categorical")
+
+
+def _expression(value: str) -> str:
+    try:
+        Expression(value)
+    except ExpressionError as error:
+        raise PydanticCustomError("expression", "{reason}", {"reason": str(error)}) from None
+    return value
+
+
+ExpressionText = Annotated[str, AfterValidator(_expression)]
+"""Text in the grammar of :mod:`etude.config.expression`."""
 
 
 class _Parameter(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    condition: ExpressionText | None = None
+    """The parameter exists only where this holds."""
+
+    @property
+    def first(self) -> JsonValue:
+        """The value to try first, if there is one."""
+        return None
+
+
+class _Searched(_Parameter):
+    prior: JsonValue = None
+    """A value to try first; also called ``default``."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _default(cls, value: Any) -> Any:
+        if isinstance(value, Mapping) and "default" in value and "prior" not in value:
+            return {("prior" if name == "default" else name): item for name, item in value.items()}
+        return value
+
+    @property
+    def first(self) -> JsonValue:
+        return self.prior
 
 
 class Const(_Parameter):
@@ -35,8 +74,31 @@ class Const(_Parameter):
         return value if isinstance(value, Mapping) else {"type": "const", "val": value}
 
 
-class _Range(_Parameter):
+class _Range(_Searched):
     count: Annotated[int, Field(ge=1)] | None = None
+    step: Annotated[float, Field(gt=0)] | None = None
+    """Only values at ``minval`` and whole steps above it."""
+
+    @property
+    def span(self) -> tuple[float, float]:
+        """The smallest and the largest value that can be drawn."""
+        return getattr(self, "minval"), getattr(self, "maxval")  # noqa: B009
+
+    @model_validator(mode="after")
+    def _prior_within(self) -> Self:
+        if self.prior is None:
+            return self
+        try:
+            low, high = self.span
+        except OverflowError:
+            return self  # which is a mistake of its own
+        if isinstance(self.prior, bool) or not isinstance(self.prior, int | float) or not low <= self.prior <= high:
+            raise PydanticCustomError(
+                "range",
+                "prior {prior} is not between {low} and {high}",
+                {"prior": self.prior, "low": low, "high": high},
+            )
+        return self
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -56,6 +118,7 @@ class Int(_Range):
     type: Literal["int"]
     minval: int
     maxval: int
+    step: Annotated[int, Field(ge=1)] | None = None
 
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
@@ -76,6 +139,14 @@ class Log(_Range):
     base: Annotated[float, Field(gt=0)] = 10.0
     minval: Finite
     maxval: Finite
+    step: Annotated[float, Field(gt=0)] | None = None
+    """Of the exponent."""
+
+    @property
+    def span(self) -> tuple[float, float]:
+        """The smallest and the largest value; ``minval`` and ``maxval`` are exponents."""
+        ends = self.base**self.minval, self.base**self.maxval
+        return min(ends), max(ends)
 
     @model_validator(mode="after")
     def _finite(self) -> Self:
@@ -93,11 +164,17 @@ class Log(_Range):
         return self
 
 
-class Categorical(_Parameter):
+class Categorical(_Searched):
     """One of several values, of any JSON type."""
 
     type: Literal["categorical"]
     vals: Annotated[list[JsonValue], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _prior_listed(self) -> Self:
+        if self.prior is not None and self.prior not in self.vals:
+            raise PydanticCustomError("range", "prior {prior} is none of vals", {"prior": repr(self.prior)})
+        return self
 
 
 class Nested(RootModel[dict[str, "Hyperparameter"]]):
@@ -148,6 +225,70 @@ class Space(RootModel[dict[str, Hyperparameter]]):
     def parameters(self) -> Iterator[tuple[tuple[str, ...], Parameter]]:
         """Every parameter with its path, sorted by name on each level."""
         yield from _walk(self.root, ())
+
+    def active(self, values: dict[str, Any]) -> dict[str, Any]:
+        """Nested values without those whose condition does not hold.
+
+        A parameter that depends on one that does not exist does not exist either.
+        """
+        conditions = {path: Expression(p.condition) for path, p in self.parameters() if p.condition}
+        left = values
+        while True:
+            gone = [path for path, condition in conditions.items() if not _applies(condition, left)]
+            if not gone:
+                return left
+            for path in gone:
+                left = _without(left, path)
+                del conditions[path]
+
+    @model_validator(mode="after")
+    def _conditions_name_parameters(self) -> Self:
+        check_names(self, [(".".join(path), p.condition) for path, p in self.parameters() if p.condition])
+        return self
+
+
+def check_names(space: "Space", expressions: Sequence[tuple[str, str]]) -> None:
+    """Do expressions name parameters that there are?
+
+    Parameters
+    ----------
+    expressions : where each stands, and its text
+
+    Raises
+    ------
+    PydanticCustomError
+        One names none.
+    """
+    known = {".".join(path) for path, _ in space.parameters()}
+    for place, text in expressions:
+        strangers = sorted(Expression(text).names - known)
+        if strangers:
+            raise PydanticCustomError(
+                "expression",
+                "{place}: {text} names {stranger}, which is no hyperparameter; there are: {known}",
+                {"place": place, "text": repr(text), "stranger": strangers[0], "known": ", ".join(sorted(known))},
+            )
+
+
+def _applies(condition: Expression, values: Mapping[str, Any]) -> bool:
+    return all(_present(name.split("."), values) for name in condition.names) and condition.holds(values)
+
+
+def _present(path: Sequence[str], values: Any) -> bool:
+    for name in path:
+        if not isinstance(values, Mapping) or name not in values:
+            return False
+        values = values[name]
+    return True
+
+
+def _without(values: dict[str, Any], path: Sequence[str]) -> dict[str, Any]:
+    name, *rest = path
+    if name not in values:
+        return values
+    if not rest:
+        return {key: value for key, value in values.items() if key != name}
+    return {**values, name: _without(values[name], rest)}
 
 
 def _walk(members: Mapping[str, Any], prefix: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Parameter]]:

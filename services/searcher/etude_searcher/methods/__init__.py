@@ -1,6 +1,6 @@
 """Search methods: who trains how long. Each knows lengths and metrics, and nothing of hyperparameters."""
 
 from etude_searcher.methods.method import NewTrial, SearchMethod
-from etude_searcher.methods.operation import Close, Continue, Create, Operation, Pause
+from etude_searcher.methods.operation import Clone, Close, Continue, Create, Operation, Pause
 
-__all__ = ["Close", "Continue", "Create", "NewTrial", "Operation", "Pause", "SearchMethod"]
+__all__ = ["Clone", "Close", "Continue", "Create", "NewTrial", "Operation", "Pause", "SearchMethod"]

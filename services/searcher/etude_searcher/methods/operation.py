@@ -14,6 +14,18 @@ class Create:
 
 
 @dataclass(frozen=True)
+class Clone:
+    """A new trial that begins from the latest checkpoint of ``source``, with its hyperparameters explored.
+
+    Its ``length`` counts from there.
+    """
+
+    trial_id: int
+    length: int
+    source: int
+
+
+@dataclass(frozen=True)
 class Continue:
     """Train on until ``length``, a total."""
 
@@ -36,4 +48,4 @@ class Close:
     reason: CloseReason = CloseReason.FINISHED
 
 
-Operation = Create | Continue | Pause | Close
+Operation = Create | Clone | Continue | Pause | Close

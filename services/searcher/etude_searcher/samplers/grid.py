@@ -1,50 +1,96 @@
 """Grid sampling: every point of the grid once, in order."""
 
+import json
 import math
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 from pydantic import JsonValue
 
 from etude.config import Categorical, Const, Double, Int, Log, Parameter, Space
 from etude.events import Hyperparameters
-from etude_searcher.samplers.sampler import Sampler, nested
+from etude_searcher.samplers.sampler import Fits, Sampler, nested
+
+_MOST_LISTED = 1_000_000
 
 
 class GridSampler(Sampler):
-    """The product of all axes; names sorted, the last axis varies fastest."""
+    """The product of all axes; names sorted, the last axis varies fastest.
 
-    def __init__(self, space: Space) -> None:
+    With conditions and constraints the points that do not fit are left out, and those that a condition makes equal
+    count once.
+    """
+
+    def __init__(
+        self, space: Space, fits: Fits = None, options: Mapping[str, Any] | None = None, seed: int = 0
+    ) -> None:
+        super().__init__(space, fits, options, seed)
         self._axes = [(path, axis(parameter)) for path, parameter in space.parameters()]
+        self._count = math.prod(len(values) for _, values in self._axes)
+        conditional = any(parameter.condition for _, parameter in space.parameters())
+        self._listed = list(self._distinct(fits)) if conditional or fits is not None else None
+        if self._listed is not None:
+            self._count = len(self._listed)
+        if self._count == 0:
+            raise ValueError("the constraints leave no point of the grid; widen the ranges, or the constraints")
 
     @property
     def points(self) -> int | None:
-        return math.prod(len(values) for _, values in self._axes)
+        return self._count
 
-    def draw(self, index: int, generator: np.random.Generator) -> Hyperparameters:
-        rest = (index - 1) % (self.points or 1)
+    def draw(self, index: int, generator: np.random.Generator, attempt: int = 0) -> Hyperparameters:
+        place = (index - 1) % self._count
+        return self._listed[place] if self._listed is not None else self._at(place)
+
+    def _at(self, place: int) -> Hyperparameters:
         values: dict[tuple[str, ...], object] = {}
         for path, choices in reversed(self._axes):
-            rest, place = divmod(rest, len(choices))
-            values[path] = choices[place]
+            place, choice = divmod(place, len(choices))
+            values[path] = choices[choice]
         return nested({path: values[path] for path, _ in self._axes})
+
+    def _distinct(self, fits: Fits) -> Iterator[Hyperparameters]:
+        if self._count > _MOST_LISTED:
+            raise ValueError(
+                f"a grid of {self._count} points is too large to be searched for those that satisfy conditions and "
+                f"constraints; {_MOST_LISTED} is the most"
+            )
+        seen = set()
+        for place in range(self._count):
+            values = self._space.active(self._at(place))
+            key = json.dumps(values, sort_keys=True)
+            if key not in seen and (fits is None or fits(values)):
+                seen.add(key)
+                yield values
 
 
 def axis(parameter: Parameter) -> list[JsonValue]:
-    """The values of one hyperparameter in a grid."""
+    """The values of one hyperparameter in a grid; with a step, all of them if no count is given."""
     match parameter:
         case Const():
             return [parameter.val]
         case Categorical():
             return list(parameter.vals)
-        case Int():
+        case Int(step=None):
             count = min(parameter.count or 1, parameter.maxval - parameter.minval + 1)
             return [math.floor(value + 0.5) for value in _spread(parameter.minval, parameter.maxval, count)]
+        case Int():
+            return [int(value) for value in _stepped(parameter)]
         case Double():
-            return list(_spread(parameter.minval, parameter.maxval, parameter.count or 1))
+            return list(_stepped(parameter))
         case Log():
-            return [
-                parameter.base**value for value in _spread(parameter.minval, parameter.maxval, parameter.count or 1)
-            ]
+            return [parameter.base**value for value in _stepped(parameter)]
+
+
+def _stepped(parameter: Int | Double | Log) -> list[float]:
+    """Evenly spaced values, or evenly chosen ones of those that a step allows."""
+    low, high, step = parameter.minval, parameter.maxval, parameter.step
+    if step is None:
+        return _spread(low, high, parameter.count or 1)
+    steps = math.floor((high - low) / step + 1e-9)
+    count = min(parameter.count or steps + 1, steps + 1)
+    return [low + step * math.floor(place + 0.5) for place in _spread(0, steps, count)]
 
 
 def _spread(low: float, high: float, count: int) -> list[float]:

@@ -1,33 +1,30 @@
 """Random sampling: every hyperparameter drawn on its own."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 from pydantic import JsonValue
 
-from etude.config import Categorical, Const, Double, Int, Log, Parameter, Space
+from etude.config import Parameter, Space
 from etude.events import Hyperparameters
-from etude_searcher.samplers.sampler import Sampler, nested
+from etude_searcher.samplers.sampler import Fits, Sampler, nested
+from etude_searcher.samplers.unit import from_unit
 
 
 class RandomSampler(Sampler):
     """Uniform over integers, reals, exponents and categories."""
 
-    def __init__(self, space: Space) -> None:
+    def __init__(
+        self, space: Space, fits: Fits = None, options: Mapping[str, Any] | None = None, seed: int = 0
+    ) -> None:
+        super().__init__(space, fits, options, seed)
         self._parameters = list(space.parameters())
 
-    def draw(self, index: int, generator: np.random.Generator) -> Hyperparameters:
+    def draw(self, index: int, generator: np.random.Generator, attempt: int = 0) -> Hyperparameters:
         return nested({path: draw(parameter, generator) for path, parameter in self._parameters})
 
 
 def draw(parameter: Parameter, generator: np.random.Generator) -> JsonValue:
     """One value of one hyperparameter."""
-    match parameter:
-        case Const():
-            return parameter.val
-        case Int():
-            return int(generator.integers(parameter.minval, parameter.maxval, endpoint=True))
-        case Double():
-            return float(generator.uniform(parameter.minval, parameter.maxval))
-        case Log():
-            return float(parameter.base ** generator.uniform(parameter.minval, parameter.maxval))
-        case Categorical():
-            return parameter.vals[int(generator.integers(len(parameter.vals)))]
+    return from_unit(parameter, float(generator.random()))

@@ -1,0 +1,46 @@
+"""Adaptive ASHA: brackets of asynchronous halving, from many short trials to few long ones."""
+
+import math
+
+from etude.config import AdaptiveAshaConfig, AsyncHalvingConfig
+from etude_searcher.methods.async_halving import AsyncHalving
+from etude_searcher.methods.brackets import Brackets, bracket_rungs, rungs_that_fit, shared_by_weight, shared_evenly
+from etude_searcher.methods.method import NewTrial
+
+
+class AdaptiveAsha(Brackets):
+    """A bracket of R rungs down to one of few, each an :class:`AsyncHalving`.
+
+    R = min(max_rungs, floor(log_d L) + 1, floor(log_d max_trials) + 1). A bracket of r rungs gets trials in proportion
+    to d^(r-1) / r, so that each costs about the same (Li et al., "A System for Massively Parallel Hyperparameter
+    Tuning", MLSys 2020; the shares are Determined's).
+    """
+
+    def __init__(self, config: AdaptiveAshaConfig, new_trial: NewTrial, points: int | None = None) -> None:
+        trials = config.max_trials if points is None else min(config.max_trials, points)
+        d, length = config.divisor, config.max_length.amount
+        most = min(config.max_rungs, rungs_that_fit(length, d), rungs_that_fit(trials, d))
+        rungs = (config.bracket_rungs or bracket_rungs(most, config.mode))[:trials]
+        counts = shared_by_weight(trials, [d ** (r - 1) / r for r in rungs])
+        if config.max_concurrent_trials:
+            concurrency = [max(share, 1) for share in shared_evenly(config.max_concurrent_trials, len(rungs))]
+        else:
+            concurrency = [max(counts[-1], math.floor(d))] * len(rungs)
+        super().__init__(
+            (
+                AsyncHalving(
+                    AsyncHalvingConfig(
+                        metric=config.metric,
+                        max_length=config.max_length,
+                        num_rungs=r,
+                        max_trials=count,
+                        divisor=d,
+                        stop_once=config.stop_once,
+                        max_concurrent_trials=at_a_time,
+                    ),
+                    new_trial,
+                ),
+                count,
+            )
+            for r, count, at_a_time in zip(rungs, counts, concurrency, strict=True)
+        )

@@ -1,0 +1,171 @@
+"""Expressions over hyperparameters, for conditions and constraints: a small grammar, parsed by Python and walked by us.
+
+Numbers, text, lists, names (dots lead into nested hyperparameters), arithmetic (``+ - * / // % **``), comparisons
+(``== != < <= > >= in``, chained at will), ``and``, ``or``, ``not``. Nothing else: no calls, no attributes of values.
+"""
+
+import ast
+import operator
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+_MAX_CHARACTERS = 500
+_MAX_POWER = 64
+_BINARY: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.FloorDiv: operator.floordiv,
+    ast.Mod: operator.mod,
+}
+_COMPARE: dict[type[ast.cmpop], Callable[[Any, Any], bool]] = {
+    ast.Eq: operator.eq,
+    ast.NotEq: operator.ne,
+    ast.Lt: operator.lt,
+    ast.LtE: operator.le,
+    ast.Gt: operator.gt,
+    ast.GtE: operator.ge,
+    ast.In: lambda item, options: item in options,
+    ast.NotIn: lambda item, options: item not in options,
+}
+_MISSING = object()
+
+
+class ExpressionError(ValueError):
+    """An expression that the grammar does not have, or that makes no sense for the values it is given."""
+
+
+class Expression:
+    """A parsed expression.
+
+    >>> Expression("hidden <= 4 * net.embed and optimizer in ['sgd', 'adam']").holds(
+    ...     {"hidden": 8, "net": {"embed": 2}, "optimizer": "sgd"})
+    True
+
+    Raises
+    ------
+    ExpressionError
+        The text is not in the grammar; the message says what is not.
+    """
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        if len(text) > _MAX_CHARACTERS:
+            raise ExpressionError(f"an expression has at most {_MAX_CHARACTERS} characters; this has {len(text)}")
+        try:
+            tree = ast.parse(text.strip(), mode="eval")
+        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+            raise ExpressionError(f"{text!r} is no expression: {getattr(error, 'msg', error)}") from None
+        self._body = tree.body
+        self.names = frozenset(".".join(name) for name in _check(self._body, text))
+
+    def holds(self, hyperparameters: Mapping[str, Any]) -> bool:
+        """Is it true? One that names a hyperparameter that a trial does not have says nothing, and holds.
+
+        Raises
+        ------
+        ExpressionError
+            It cannot be computed from these values, such as ``'adam' + 1``.
+        """
+        try:
+            value = _value(self._body, hyperparameters)
+        except _Absent:
+            return True
+        except (TypeError, ValueError, ArithmeticError) as error:
+            raise ExpressionError(f"{self.text!r} cannot be computed: {error}") from None
+        return bool(value)
+
+    def __repr__(self) -> str:
+        return f"Expression({self.text!r})"
+
+
+class _Absent(Exception):  # noqa: N818 - a way out of the walk, not a mistake
+    """A name that has no value."""
+
+
+def _check(node: ast.expr, text: str) -> Iterator[tuple[str, ...]]:
+    """The names in an expression; raises at whatever the grammar does not have."""
+    match node:
+        case ast.Constant(value=bool() | int() | float() | str() | None):
+            return
+        case ast.Name() | ast.Attribute():
+            yield _path(node, text)
+        case ast.List(elts=parts) | ast.Tuple(elts=parts):
+            for part in parts:
+                yield from _check(part, text)
+        case ast.BoolOp(values=parts):
+            for part in parts:
+                yield from _check(part, text)
+        case ast.UnaryOp(op=ast.Not() | ast.USub() | ast.UAdd(), operand=operand):
+            yield from _check(operand, text)
+        case ast.BinOp(left=left, op=op, right=right) if type(op) in _BINARY or isinstance(op, ast.Pow):
+            yield from _check(left, text)
+            yield from _check(right, text)
+        case ast.Compare(left=left, ops=ops, comparators=others) if all(type(op) in _COMPARE for op in ops):
+            for part in (left, *others):
+                yield from _check(part, text)
+        case _:
+            raise ExpressionError(
+                f"{text!r}: {ast.unparse(node)!r} is not allowed; an expression has names, numbers, text, lists, "
+                "arithmetic, comparisons, and, or, not"
+            )
+
+
+def _path(node: ast.expr, text: str) -> tuple[str, ...]:
+    match node:
+        case ast.Name(id=name):
+            return (name,)
+        case ast.Attribute(value=value, attr=name):
+            return (*_path(value, text), name)
+    raise ExpressionError(f"{text!r}: {ast.unparse(node)!r} is no name of a hyperparameter")
+
+
+def _value(node: ast.expr, values: Mapping[str, Any]) -> Any:
+    match node:
+        case ast.Constant(value=value):
+            return value
+        case ast.Name() | ast.Attribute():
+            return _look_up(_path(node, ""), values)
+        case ast.List(elts=parts) | ast.Tuple(elts=parts):
+            return [_value(part, values) for part in parts]
+        case ast.BoolOp(op=ast.And(), values=parts):
+            return all(_value(part, values) for part in parts)
+        case ast.BoolOp(op=ast.Or(), values=parts):
+            return any(_value(part, values) for part in parts)
+        case ast.UnaryOp(op=ast.Not(), operand=operand):
+            return not _value(operand, values)
+        case ast.UnaryOp(op=ast.USub(), operand=operand):
+            return -_value(operand, values)
+        case ast.UnaryOp(operand=operand):
+            return +_value(operand, values)
+        case ast.BinOp(left=left, op=ast.Pow(), right=right):
+            return _power(_value(left, values), _value(right, values))
+        case ast.BinOp(left=left, op=op, right=right):
+            return _numbers(_BINARY[type(op)], _value(left, values), _value(right, values))
+        case ast.Compare(left=left, ops=ops, comparators=others):
+            parts = [_value(part, values) for part in (left, *others)]
+            return all(_COMPARE[type(op)](a, b) for op, a, b in zip(ops, parts[:-1], parts[1:], strict=True))
+    raise AssertionError(f"{ast.dump(node)} was checked to be in the grammar")
+
+
+def _look_up(path: tuple[str, ...], values: Mapping[str, Any]) -> Any:
+    found: Any = values
+    for name in path:
+        found = found.get(name, _MISSING) if isinstance(found, Mapping) else _MISSING
+        if found is _MISSING:
+            raise _Absent
+    return found
+
+
+def _numbers(operation: Callable[[Any, Any], Any], left: Any, right: Any) -> Any:
+    """Arithmetic is for numbers: text times a million would be a way to run out of memory."""
+    if not isinstance(left, int | float) or not isinstance(right, int | float):
+        raise TypeError(f"{left!r} and {right!r} are not both numbers")
+    return operation(left, right)
+
+
+def _power(base: Any, exponent: Any) -> Any:
+    if isinstance(exponent, int | float) and abs(exponent) > _MAX_POWER:
+        raise ValueError(f"an exponent is between -{_MAX_POWER} and {_MAX_POWER}, not {exponent}")
+    return _numbers(operator.pow, base, exponent)
