@@ -1,12 +1,13 @@
 """How good are searches? Regret over training spent, on recorded and surrogate learning curves.
 
 Eight simulated asynchronous workers spend 30 full trainings. Regret is (best loss seen - best known) / (median of random
-full trainings - best known), after 1, 2, 4, 8, 16 and 30 of them; the mean over these points is called anytime.
+full trainings - best known), counting every epoch that was trained, after 1, 2, 4, 8, 16 and 30 full trainings; the mean
+over these points is called anytime.
 """
 
 import argparse
 import json
-import statistics
+import subprocess
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
@@ -15,18 +16,15 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from measure import POINTS, SEEDS, WORKERS, heading, regrets, row
 from tasks import QUALITY, Task
 
 from etude.config import parse
 from etude_searcher.simulate import Outcome, Simulation
 
-POINTS = (1, 2, 4, 8, 16, 30)
-WORKERS = 8
-SEEDS = 5
 OWN: dict[str, dict[str, Any]] = {
-    "random": {"name": "random", "max_trials": 30},
-    "adaptive_asha": {"name": "adaptive_asha", "max_trials": 100},
-    "async_halving": {"name": "async_halving", "max_trials": 100, "num_rungs": 3},
+    "etude random": {"name": "random", "max_trials": 45},
+    "etude adaptive_asha": {"name": "adaptive_asha", "max_trials": 150},
 }
 
 
@@ -41,19 +39,17 @@ def search(task: Task, searcher: dict[str, Any], seed: int) -> list[float]:
     )
 
     def spent(outcome: Outcome) -> bool:
-        return outcome.total_length >= POINTS[-1] * task.longest
+        return outcome.total_length >= (POINTS[-1] + WORKERS) * task.longest
 
-    outcome = Simulation(config, task.objective, WORKERS, seed).run(until=spent)
-    return regrets(task, [(result.trained, result.metrics["loss"]) for result in outcome.results])
-
-
-def regrets(task: Task, results: list[tuple[int, float]]) -> list[float]:
-    """Regrets at all points, from results as (epochs that all trials had trained by then, loss)."""
-    found = []
-    for point in POINTS:
-        seen = [loss for trained, loss in results if trained <= point * task.longest]
-        found.append(min(task.regret(min(seen)), 1.0) if seen else 1.0)
-    return found
+    simulation = Simulation(config, task.objective, WORKERS, seed)
+    outcome = simulation.run(until=spent)
+    return regrets(
+        task,
+        (
+            (r.began, simulation.engine.trials[r.trial_id].hyperparameters, r.length - r.trained, r.length)
+            for r in outcome.results
+        ),
+    )
 
 
 def run(job: tuple[str, dict[str, Any], str, int]) -> tuple[str, list[float], float]:
@@ -63,12 +59,27 @@ def run(job: tuple[str, dict[str, Any], str, int]) -> tuple[str, list[float], fl
     return name, search(Task(task), searcher, seed), time.perf_counter() - began
 
 
+def peers(python: Path, seeds: int) -> dict[str, list[list[float]]]:
+    """The same searches by others, in their own environment."""
+    found: dict[str, list[list[float]]] = {}
+    command = [str(python), str(Path(__file__).parent / "peers.py"), "--seeds", str(seeds)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            told = json.loads(line)
+            found.setdefault(told["search"], []).append(told["regrets"])
+    if process.returncode:
+        raise SystemExit(f"{' '.join(command)} failed; see above")
+    return found
+
+
 def main() -> None:
     """Print the table."""
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--only", nargs="*", help="names of searches")
     arguments.add_argument("--extra", type=json.loads, default={}, help="more searches, as JSON: name to searcher")
     arguments.add_argument("--seeds", type=int, default=SEEDS)
+    arguments.add_argument("--peers", type=Path, help="the Python of an environment with the peers (make bench-peers)")
     given = arguments.parse_args()
     searches = {**OWN, **given.extra}
     names = given.only or list(searches)
@@ -79,14 +90,12 @@ def main() -> None:
         for name, values, took in pool.map(run, jobs, chunksize=2):
             found[name].append(values)
             seconds[name] += took
-    print(f"{'search':<34}" + "".join(f"{point:>8}" for point in POINTS) + f"{'anytime':>9}{'seconds':>9}")
+    print(heading())
     for name in names:
-        means = [statistics.fmean(values) for values in zip(*found[name], strict=True)]
-        print(
-            f"{name:<34}"
-            + "".join(f"{mean:8.3f}" for mean in means)
-            + f"{statistics.fmean(means):9.3f}{seconds[name]:9.1f}"
-        )
+        print(row(name, found[name], seconds[name]))
+    if given.peers:
+        for name, values in peers(given.peers, given.seeds).items():
+            print(row(name, values))
 
 
 if __name__ == "__main__":

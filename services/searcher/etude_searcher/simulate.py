@@ -9,7 +9,6 @@
 """
 
 import heapq
-from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -36,15 +35,16 @@ class Result:
 
     Attributes
     ----------
-    seconds : virtual time at which it came
-    trained : length that all trials together had been trained for by then, in completed stretches
+    trained : of that length, how much since the validation before
+    began, seconds : virtual time at which this stretch of training began, and at which the validation came
     """
 
     trial_id: int
     length: int
-    metrics: Mapping[str, float]
-    seconds: float
     trained: int
+    metrics: Mapping[str, float]
+    began: float
+    seconds: float
 
 
 @dataclass
@@ -86,7 +86,7 @@ class Simulation:
         self._objective = objective
         self._workers = workers
         self._now = 0.0
-        self._queue: deque[int] = deque()
+        self._queue: list[int] = []  # who was requested first goes first, as in the scheduler: so promotions do
         self._order = 0
         self._busy: list[tuple[float, int, _Stretch]] = []  # by end, then by beginning
         self._spent: dict[int, float] = {}
@@ -111,9 +111,9 @@ class Simulation:
         for event in events:
             if isinstance(event, TrialRequested | TrialContinued):
                 self.outcome.targets.setdefault(event.trial_id, []).append(event.train_until.amount)
-                self._queue.append(event.trial_id)
+                heapq.heappush(self._queue, event.trial_id)
         while self._queue and len(self._busy) < self._workers:
-            trial = self.engine.trials[self._queue.popleft()]
+            trial = self.engine.trials[heapq.heappop(self._queue)]
             if trial.open:
                 self._begin(trial)
 
@@ -128,7 +128,7 @@ class Simulation:
         self._spent[trial.trial_id] = max(seconds, before)
         trained = trial.target - (targets[-2] if len(targets) > 1 else 0)
         self._order += 1
-        stretch = _Stretch(trial.trial_id, trial.target, trained, answer)
+        stretch = _Stretch(trial.trial_id, trial.target, trained, answer, self._now)
         heapq.heappush(self._busy, (self._now + max(seconds - before, 0.0), self._order, stretch))
 
     def _end(self, stretch: "_Stretch") -> list[Event]:
@@ -141,7 +141,9 @@ class Simulation:
             case Exception() as error:
                 return self.engine.trial_exited(stretch.trial_id, ExitReason.RESTARTS_USED_UP, repr(error))
             case metrics:
-                result = Result(stretch.trial_id, stretch.target, metrics, self._now, self.outcome.total_length)
+                result = Result(
+                    stretch.trial_id, stretch.target, stretch.trained, metrics, stretch.began, self._now
+                )
                 self.outcome.results.append(result)
                 return self.engine.validation_completed(stretch.trial_id, stretch.target, metrics)
 
@@ -154,6 +156,7 @@ class _Stretch:
     target: int
     trained: int
     answer: Mapping[str, float] | Exception
+    began: float
 
 
 def simulate(config: ExperimentConfig, objective: Objective, workers: int = 1, seed: int = 0) -> Outcome:

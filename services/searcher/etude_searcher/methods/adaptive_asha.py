@@ -23,7 +23,7 @@ class AdaptiveAsha(Brackets):
         rungs = (config.bracket_rungs or bracket_rungs(most, config.mode))[:trials]
         counts = shared_by_weight(trials, [d ** (r - 1) / r for r in rungs])
         if config.max_concurrent_trials:
-            concurrency = [max(share, 1) for share in shared_evenly(config.max_concurrent_trials, len(rungs))]
+            concurrency = shared_by_weight(config.max_concurrent_trials, counts)
         else:
             concurrency = [max(counts[-1], math.floor(d))] * len(rungs)
         super().__init__(
