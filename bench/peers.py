@@ -89,9 +89,7 @@ def optuna_peer(sampler: str, pruner: str | None) -> Callable[[Task, int], Peer]
         pruners = {
             None: optuna.pruners.NopPruner,
             "halving": lambda: optuna.pruners.SuccessiveHalvingPruner(min_resource=task.shortest),
-            "hyperband": lambda: optuna.pruners.HyperbandPruner(
-                min_resource=task.shortest, max_resource=task.longest
-            ),
+            "hyperband": lambda: optuna.pruners.HyperbandPruner(min_resource=task.shortest, max_resource=task.longest),
         }
         study = optuna.create_study(sampler=samplers[sampler](seed=seed), pruner=pruners[pruner]())
 

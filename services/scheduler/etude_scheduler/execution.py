@@ -50,7 +50,7 @@ class Execution:
     ----------
     target, paused_at, validated : lengths in ``unit``, totals; a pause counts if it is at the target
     requested : False for a stub of which nothing but a later event was heard
-    checkpoint : the latest one, ``{"uri", "length"}``
+    checkpoint : the latest one, ``{"uri", "length"}``, and ``foreign`` if it is another trial's
     last_validation : data of the validation.completed event, to say it again if no decision comes
     exited : data of the trial.exited event, to say it again
     """
@@ -118,7 +118,7 @@ class Execution:
             self.seed = event.seed
             self.slots = event.slots
             if event.source_checkpoint and self.checkpoint is None:
-                self.checkpoint = {"uri": event.source_checkpoint, "length": 0}
+                self.checkpoint = {"uri": event.source_checkpoint, "length": 0, "foreign": True}
         self.aim(event.train_until)
 
     def aim(self, target: Length) -> None:

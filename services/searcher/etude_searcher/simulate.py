@@ -141,9 +141,7 @@ class Simulation:
             case Exception() as error:
                 return self.engine.trial_exited(stretch.trial_id, ExitReason.RESTARTS_USED_UP, repr(error))
             case metrics:
-                result = Result(
-                    stretch.trial_id, stretch.target, stretch.trained, metrics, stretch.began, self._now
-                )
+                result = Result(stretch.trial_id, stretch.target, stretch.trained, metrics, stretch.began, self._now)
                 self.outcome.results.append(result)
                 return self.engine.validation_completed(stretch.trial_id, stretch.target, metrics)
 

@@ -59,7 +59,7 @@ class Dialect:
         self._rename(self.raw, (), "batches_per_step", "scheduling_unit")
         batches = self.raw.get("scheduling_unit", _STEP_BATCHES)
         if not isinstance(batches, int) or isinstance(batches, bool) or batches < 1:
-            return  # which is a mistake of its own
+            batches = 1  # which is a mistake of its own
         for name in _PERIODS:
             self._in_steps(self.raw, name, batches)
         if self._searcher is not None:

@@ -40,6 +40,11 @@ class Run:
         return self._latest.length if self._latest else 0
 
     @property
+    def starts_from_another(self) -> bool:
+        """Is the checkpoint to start from another trial's? Then its state is taken over, and lengths count from 0."""
+        return self._latest is not None and self._latest.foreign
+
+    @property
     def hyperparameters(self) -> Hyperparameters:
         """All hyperparameters of this trial."""
         return self.assignment.hyperparameters

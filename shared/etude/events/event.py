@@ -68,6 +68,9 @@ class CheckpointReference(Record):
 
     uri: str
     length: Annotated[int, Field(ge=0, description="Length reached, in the unit of the experiment.")]
+    foreign: Annotated[
+        bool, Field(description="Of another trial: where training begins, not how far this trial is.")
+    ] = False
 
 
 class ModelDefinition(Record):

@@ -357,4 +357,4 @@ def test_a_source_checkpoint_is_where_a_new_trial_starts() -> None:
     [grant] = pool.hear(requested(1).model_copy(update={"source_checkpoint": "s3://b/c"}))
     assert isinstance(grant, AllocationGranted)
     assert grant.checkpoint is not None
-    assert (grant.checkpoint.uri, grant.checkpoint.length) == ("s3://b/c", 0)
+    assert (grant.checkpoint.uri, grant.checkpoint.length, grant.checkpoint.foreign) == ("s3://b/c", 0, True)

@@ -4,7 +4,7 @@ import math
 
 from etude.config import AdaptiveAshaConfig, AsyncHalvingConfig
 from etude_searcher.methods.async_halving import AsyncHalving
-from etude_searcher.methods.brackets import Brackets, bracket_rungs, rungs_that_fit, shared_by_weight, shared_evenly
+from etude_searcher.methods.brackets import Brackets, bracket_rungs, rungs_that_fit, shared_by_weight
 from etude_searcher.methods.method import NewTrial
 
 

@@ -9,6 +9,9 @@ from etude.events import CloseReason, ExitReason
 from etude_searcher.methods.method import NewTrial, SearchMethod
 from etude_searcher.methods.operation import Clone, Close, Continue, Create, Operation, Pause
 
+_Turn = tuple[int | None, int | None]
+"""A trial that goes on, or None for a new one; and the trial that a new one is cloned from, if any."""
+
 
 class PopulationBasedTraining(SearchMethod):
     """A population trains in rounds of ``length_per_round``.
@@ -27,13 +30,13 @@ class PopulationBasedTraining(SearchMethod):
         self._new_trial = new_trial
         self._round = 0
         self._age: dict[int, int] = {}  # rounds that each trial of the population has trained
-        self._waiting: deque[Operation] = deque()  # for their turn in this round
+        self._waiting: deque[_Turn] = deque()  # for their turn in this round
         self._training: set[int] = set()
         self._results: list[tuple[float, int]] = []  # of this round, in order of arrival
         self._failed = 0  # in this round
 
     def start(self) -> list[Operation]:
-        self._waiting.extend(self._create() for _ in range(self._size))
+        self._waiting.extend([(None, None)] * self._size)
         return self._fill()
 
     def validation_completed(self, trial_id: int, length: int, metric: float) -> list[Operation]:
@@ -51,9 +54,9 @@ class PopulationBasedTraining(SearchMethod):
         self._training.discard(trial_id)
         if paused:
             self._results = [result for result in self._results if result[1] != trial_id]
-            self._waiting = deque(op for op in self._waiting if op.trial_id != trial_id)
+            self._waiting = deque(turn for turn in self._waiting if turn[0] != trial_id)
         if reason is ExitReason.INVALID_HYPERPARAMETERS and self._round == 0:
-            self._waiting.append(self._create())
+            self._waiting.append((None, None))
         else:
             self._failed += 1
         return self._go_on()
@@ -66,7 +69,7 @@ class PopulationBasedTraining(SearchMethod):
         return {
             "round": self._round,
             "age": list(self._age.items()),
-            "waiting": [_write(operation) for operation in self._waiting],
+            "waiting": [list(turn) for turn in self._waiting],
             "training": sorted(self._training),
             "results": [list(result) for result in self._results],
             "failed": self._failed,
@@ -75,7 +78,7 @@ class PopulationBasedTraining(SearchMethod):
     def restore(self, snapshot: dict[str, Any]) -> None:
         self._round = snapshot["round"]
         self._age = dict(snapshot["age"])
-        self._waiting = deque(map(_read, snapshot["waiting"]))
+        self._waiting = deque((trial, source) for trial, source in snapshot["waiting"])
         self._training = set(snapshot["training"])
         self._results = [(metric, trial) for metric, trial in snapshot["results"]]
         self._failed = snapshot["failed"]
@@ -96,10 +99,8 @@ class PopulationBasedTraining(SearchMethod):
             return [Close(trial, CloseReason.FINISHED) for trial in ranked]
         surplus = max(self._replaced - failed, 0)  # those that failed are replaced first
         survivors, worst = ranked[: len(ranked) - surplus], ranked[len(ranked) - surplus :]
-        for trial in survivors:
-            self._waiting.append(Continue(trial, (self._age[trial] + 1) * self._length))
-        for number in range(len(worst) + failed):
-            self._waiting.append(self._clone(survivors[number % len(survivors)]))
+        self._waiting.extend((trial, None) for trial in survivors)
+        self._waiting.extend((None, survivors[n % len(survivors)]) for n in range(len(worst) + failed))
         for trial in worst:
             del self._age[trial]
         return [Close(trial, CloseReason.STOPPED) for trial in worst]
@@ -107,35 +108,14 @@ class PopulationBasedTraining(SearchMethod):
     def _fill(self) -> list[Operation]:
         operations: list[Operation] = []
         while self._waiting and len(self._training) < self._concurrent:
-            operation = self._waiting.popleft()
+            operation = self._take_turn(*self._waiting.popleft())
             self._training.add(operation.trial_id)
             operations.append(operation)
         return operations
 
-    def _create(self) -> Operation:
+    def _take_turn(self, trial_id: int | None, source: int | None) -> Operation:
+        if trial_id is not None:
+            return Continue(trial_id, (self._age[trial_id] + 1) * self._length)
         trial_id = self._new_trial()
         self._age[trial_id] = 0
-        return Create(trial_id, self._length)
-
-    def _clone(self, source: int) -> Operation:
-        trial_id = self._new_trial()
-        self._age[trial_id] = 0
-        return Clone(trial_id, self._length, source)
-
-
-def _write(operation: Operation) -> list[Any]:
-    match operation:
-        case Create(trial_id, length):
-            return ["create", trial_id, length]
-        case Continue(trial_id, length):
-            return ["continue", trial_id, length]
-        case Clone(trial_id, length, source):
-            return ["clone", trial_id, length, source]
-    raise AssertionError(f"{operation} does not wait for its turn")
-
-
-def _read(written: list[Any]) -> Operation:
-    kind, *fields = written
-    operations: dict[str, Any] = {"create": Create, "continue": Continue, "clone": Clone}
-    made: Operation = operations[kind](*fields)
-    return made
+        return Create(trial_id, self._length) if source is None else Clone(trial_id, self._length, source)

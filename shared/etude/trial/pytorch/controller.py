@@ -47,8 +47,11 @@ class PyTorchController:
         with self._run.restore_checkpoint() as folder:
             if folder is not None:
                 self._batches, self._epoch, self._batch_in_epoch = load_state(folder, self._context)
-        if self._run.length == self._in_unit(self._batches):
-            self._saved_at = self._batches
+                self._saved_at = self._batches
+        if self._run.starts_from_another:
+            self._batches = self._epoch = self._batch_in_epoch = 0
+            self._saved_at = -1
+            seed_everything(self._run.trial_seed)
         if self._config.perform_initial_validation and self._batches == 0:
             self._run.report_validation(0, self._validate())
         for operation in self._run.searcher.operations():

@@ -64,6 +64,17 @@ def test_a_resumed_trial_continues_as_if_it_had_not_stopped(tmp_path: Path, tria
     assert trial.seen[0][1] == stop
 
 
+def test_a_trial_that_begins_from_anothers_checkpoint_counts_from_nothing(tmp_path: Path) -> None:
+    source, link = train(tmp_path / "one", until=7)
+    foreign = latest(link).model_copy(update={"length": 0, "foreign": True})
+    begun, link = train(tmp_path / "two", until=5, checkpoint=foreign)
+    assert NoisyTrial.seen == [(0, n) for n in range(5)]
+    assert link.told("validation")[0]["length"] == {"batches": 5}
+    fresh, _ = train(tmp_path / "three", until=5)
+    assert not equal(begun, fresh)
+    assert not equal(begun, source)
+
+
 def test_a_trial_that_is_preempted_in_mid_epoch_loses_nothing(tmp_path: Path) -> None:
     undisturbed, _ = train(tmp_path / "one", until=25)
 
