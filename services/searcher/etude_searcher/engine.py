@@ -142,6 +142,16 @@ class SearchEngine:
                 events.append(TrialClosed(trial_id=trial.trial_id, reason=reason))
         return events
 
+    @property
+    def thinks(self) -> bool:
+        """Is there anything to :meth:`prepare`?"""
+        return self._drawing.sampler.thinks and not self.finished
+
+    @property
+    def unprepared(self) -> int:
+        """Draws that were made at random because the sampler had not come to an end in time."""
+        return self._drawing.sampler.unprepared
+
     def prepare(self) -> None:
         """Let the sampler think about the next draw; may take long, and changes nothing that is ever stored."""
         self._drawing.sampler.prepare()

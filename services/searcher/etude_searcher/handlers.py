@@ -1,5 +1,6 @@
 """The searcher's shell: load, decide, commit, publish; returning acknowledges."""
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from etude.events import Envelope, EventError, ExperimentCreated, derived_id
 from etude.service.clock import Clock
 from etude.store import Above, Document, DocumentStore, DuplicateKeyError, In
 from etude.store.schema import EXPERIMENTS, SEARCH_LOG, SEARCH_SNAPSHOTS
+from etude_searcher.engine import SearchEngine
 from etude_searcher.journal import (
     SNAPSHOT_EVERY,
     decision_document,
@@ -48,15 +50,18 @@ class SearchHandlers:
     ----------
     store, bus : where decisions are kept, and told
     clock : what time it is
+    deadline : seconds that a decision waits for a sampler that thinks; then it draws at random
     """
 
-    def __init__(self, store: DocumentStore, bus: EventBus, clock: Clock) -> None:
+    def __init__(self, store: DocumentStore, bus: EventBus, clock: Clock, deadline: float = 0.05) -> None:
         self._store = store
         self._bus = bus
         self._clock = clock
         self._active: dict[str, Search] = {}
         self._ended: OrderedDict[str, Search] = OrderedDict()
         self._created_at: dict[str, str] = {}
+        self._deadline = deadline
+        self._thoughts: dict[str, asyncio.Task[None]] = {}
 
     @property
     def busy(self) -> bool:
@@ -78,12 +83,14 @@ class SearchHandlers:
         DuplicateKeyError
             Somebody else decides on the same experiments, and won twice.
         """
+        await self._wait_for_thoughts(batch)
         try:
             work = await self._decide_and_commit(batch)
         except DuplicateKeyError:
             log.warning("another searcher decided first; loading again")
             work = await self._decide_and_commit(batch)
         await self._publish(work.outgoing)
+        self._think_ahead(work)
 
     async def repair(self) -> None:
         """Tell again what should be, for all experiments that go on or have ended lately."""
@@ -119,6 +126,28 @@ class SearchHandlers:
                 )
                 told.insert(0, cause)
             await self._publish(told)
+
+    # Samplers that think
+
+    async def _wait_for_thoughts(self, batch: Sequence[Envelope]) -> None:
+        thoughts = {self._thoughts[e.experiment] for e in batch if e.experimentid in self._thoughts}
+        if thoughts:
+            await asyncio.wait(thoughts, timeout=self._deadline)
+
+    def _think_ahead(self, work: _Work) -> None:
+        """Let samplers prepare their next draw while nothing is to be decided."""
+        for experiment_id, search in work.searches.items():
+            engine = search.engine
+            if engine is not None and engine.thinks and experiment_id not in self._thoughts:
+                self._thoughts[experiment_id] = asyncio.create_task(self._think(engine, experiment_id))
+
+    async def _think(self, engine: SearchEngine, experiment_id: str) -> None:
+        try:
+            await asyncio.to_thread(engine.prepare)
+        except Exception:
+            log.exception("a sampler failed; it draws at random", experiment_id=experiment_id)
+        finally:
+            self._thoughts.pop(experiment_id, None)
 
     # How it is done
 

@@ -79,6 +79,7 @@ def experiment_document(experiment_id: str, search: Search, created_at: str, at:
         "pool": search.pool,
         "progress": 1.0 if search.state == "completed" else engine.progress() if engine else 0.0,
         "trials": len(engine.trials) if engine else 0,
+        "unprepared_draws": engine.unprepared if engine else 0,
         "best": engine.best.to_json() if engine and engine.best else None,
         "final": _write(search.final) if search.final else None,
         "config": created.config,

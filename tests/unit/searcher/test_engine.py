@@ -182,7 +182,9 @@ def test_recorded_draws_are_used_instead_of_new_ones() -> None:
 
 
 def test_an_unknown_sampler_is_named_with_those_that_are_installed() -> None:
-    with pytest.raises(UnknownPluginError, match="no sampler is called 'magic'; installed are: grid, random"):
+    with pytest.raises(
+        UnknownPluginError, match="no sampler is called 'magic'; installed are: gp, grid, random, sobol"
+    ):
         engine({"sampler": {"name": "magic"}})
 
 

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -38,8 +38,12 @@ class Sampler(ABC):
             known = ", ".join(sorted(self.options)) or "none"
             raise ValueError(f"searcher.sampler has no option {unknown[0]!r} here; there are: {known}")
 
-    options: frozenset[str] = frozenset()
+    options: ClassVar[frozenset[str]] = frozenset()
     """The fields of ``searcher.sampler`` that it understands."""
+    thinks: ClassVar[bool] = False
+    """Does :meth:`prepare` do anything?"""
+    unprepared: int = 0
+    """Draws that were made at random because nothing was prepared in time."""
 
     @property
     def points(self) -> int | None:
