@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DISTRIBUTIONS := shared services/searcher services/scheduler services/trial_runner services/metrics services/standalone
-CODE := shared services tests examples
+CODE := shared services tests examples bench
 
 .PHONY: help demo test unit lint types servers generate clean
 
@@ -12,7 +12,7 @@ help:
 	@echo "make demo      tune a small network on this machine (a minute)"
 	@echo "make test      install, lint, check types, run every test on a real RabbitMQ and mongod"
 	@echo "make unit      the unit tests alone"
-	@echo "make generate  write docs/asyncapi.yaml anew from the event types"
+	@echo "make generate  write docs/asyncapi.yaml and docs/experiment-config.schema.json anew from the models"
 	@echo "make clean     remove what the other targets made"
 
 demo: $(VENV)/.demo
@@ -35,6 +35,7 @@ types: $(VENV)/.tests
 
 generate: $(VENV)/.demo
 	$(BIN)/python -m etude.bus.asyncapi > docs/asyncapi.yaml
+	$(BIN)/python -m etude.config.schema > docs/experiment-config.schema.json
 
 servers:
 	sh tests/servers/install_rabbitmq.sh

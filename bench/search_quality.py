@@ -1,8 +1,8 @@
 """How good are searches? Regret over training spent, on recorded and surrogate learning curves.
 
-Eight simulated asynchronous workers spend 30 full trainings. Regret is (best loss seen - best known) / (median of random
-full trainings - best known), counting every epoch that was trained, after 1, 2, 4, 8, 16 and 30 full trainings; the mean
-over these points is called anytime.
+Eight simulated asynchronous workers spend 30 full trainings. Regret is (best loss seen - best known) / (median of
+random full trainings - best known), counting every epoch that was trained, after 1, 2, 4, 8, 16 and 30 full trainings;
+the mean over these points is called anytime.
 """
 
 import argparse

@@ -61,7 +61,7 @@ class SearchEngine:
         """May a decision take as long as its sampler wants? In a service :meth:`prepare` is called ahead instead."""
         self._unit = config.searcher.longest.unit
         self._drawing = Drawing(config, seed)
-        self._method: SearchMethod = plugin(METHODS, config.searcher.name)(
+        self.method: SearchMethod = plugin(METHODS, config.searcher.name)(
             config.searcher, self._new_trial, self._drawing.sampler.points
         )
         self._last_trial = 0
@@ -73,7 +73,7 @@ class SearchEngine:
 
     def start(self) -> list[Event]:
         """The first trials."""
-        return self._carry_out(self._method.start())
+        return self._carry_out(self.method.start())
 
     def validation_completed(
         self, trial_id: int, length: int, metrics: Mapping[str, float], checkpoint: str | None = None
@@ -105,13 +105,13 @@ class SearchEngine:
         cost = value if searcher.smaller_is_better else -value
         trial.checkpoint = checkpoint
         self._drawing.sampler.observe(trial_id, trial.hyperparameters, length, cost)
-        return self._carry_out(self._method.validation_completed(trial_id, length, cost), length)
+        return self._carry_out(self.method.validation_completed(trial_id, length, cost), length)
 
     def trial_exited(self, trial_id: int, reason: ExitReason, detail: str = "") -> list[Event]:
         """Decide how to go on without a trial, which is closed."""
         self._end(self.trials[trial_id])
         closed = TrialClosed(trial_id=trial_id, reason=_CLOSED_AS[reason], detail=detail)
-        return [closed, *self._carry_out(self._method.trial_exited(trial_id, reason))]
+        return [closed, *self._carry_out(self.method.trial_exited(trial_id, reason))]
 
     # What can be asked
 
@@ -122,7 +122,7 @@ class SearchEngine:
 
     def progress(self) -> float:
         """From 0 to 1."""
-        return min(max(self._method.progress(), 0.0), 1.0)
+        return min(max(self.method.progress(), 0.0), 1.0)
 
     def expects(self, trial_id: int, length: int) -> bool:
         """Is a result of this trial at this length awaited?"""
@@ -165,7 +165,7 @@ class SearchEngine:
     def snapshot(self) -> dict[str, Any]:
         """The state as JSON values."""
         return {
-            "method": self._method.snapshot(),
+            "method": self.method.snapshot(),
             "trials": [trial.snapshot() for trial in self.trials.values()],
             "best": self.best.model_dump() if self.best else None,
             "failure": self.failure,
@@ -177,7 +177,7 @@ class SearchEngine:
     def restore(cls, config: ExperimentConfig, seed: int, snapshot: Mapping[str, Any]) -> Self:
         """The engine that made the snapshot."""
         engine = cls(config, seed)
-        engine._method.restore(snapshot["method"])
+        engine.method.restore(snapshot["method"])
         engine.trials = {state["trial_id"]: Trial(**state) for state in snapshot["trials"]}
         engine.best = BestTrial.model_validate(snapshot["best"]) if snapshot["best"] else None
         engine.failure = snapshot["failure"]
@@ -211,7 +211,7 @@ class SearchEngine:
         closed = TrialClosed(trial_id=trial.trial_id, reason=CloseReason.ERRORED, detail=detail)
         return [
             closed,
-            *self._carry_out(self._method.trial_exited(trial.trial_id, ExitReason.RESTARTS_USED_UP)),
+            *self._carry_out(self.method.trial_exited(trial.trial_id, ExitReason.RESTARTS_USED_UP)),
         ]
 
     def _end(self, trial: Trial) -> None:

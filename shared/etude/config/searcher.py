@@ -266,6 +266,9 @@ _MODELS: dict[str, type[CommonSearcher]] = {
     )
 }
 
+OWN_SEARCHERS = tuple(_MODELS)
+"""The names of the search methods that etude brings."""
+
 
 def searcher_names() -> list[str]:
     """The names that a searcher section may have: ours, and those of installed plug-ins."""

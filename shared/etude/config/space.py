@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property, lru_cache
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -231,7 +232,7 @@ class Space(RootModel[dict[str, Hyperparameter]]):
 
         A parameter that depends on one that does not exist does not exist either.
         """
-        conditions = {path: Expression(p.condition) for path, p in self.parameters() if p.condition}
+        conditions = {path: _parsed(text) for path, text in self._conditions}
         left = values
         while True:
             gone = [path for path, condition in conditions.items() if not _applies(condition, left)]
@@ -241,10 +242,17 @@ class Space(RootModel[dict[str, Hyperparameter]]):
                 left = _without(left, path)
                 del conditions[path]
 
+    @cached_property
+    def _conditions(self) -> list[tuple[tuple[str, ...], str]]:
+        return [(path, parameter.condition) for path, parameter in self.parameters() if parameter.condition]
+
     @model_validator(mode="after")
     def _conditions_name_parameters(self) -> Self:
         check_names(self, [(".".join(path), p.condition) for path, p in self.parameters() if p.condition])
         return self
+
+
+_parsed = lru_cache(maxsize=1024)(Expression)
 
 
 def check_names(space: "Space", expressions: Sequence[tuple[str, str]]) -> None:
