@@ -77,6 +77,9 @@ def _scalars(annotation: Any, constraints: list[Any]) -> st.SearchStrategy[Any]:
         )
     if annotation is float:
         anything = any(isinstance(c, AllowInfNan) for c in constraints)
+        above = next((c.gt for c in constraints if isinstance(c, annotated_types.Gt)), None)
+        if above is not None:
+            return st.floats(above, high, exclude_min=True, allow_nan=anything, allow_infinity=anything)
         return st.floats(low, high, allow_nan=anything, allow_infinity=anything)
     if annotation is str:
         return TEXT

@@ -91,6 +91,31 @@ def test_an_experiment_is_paused_and_goes_on(running: Installation, tmp_path: Pa
     audit(decisions(running, experiment_id))
 
 
+def test_an_experiment_is_changed_and_extended(running: Installation, tmp_path: Path) -> None:
+    experiment_id = create(running, line_config(tmp_path, trials=3, searcher={"max_concurrent_trials": 1}))
+    assert running.wait(experiment_id, 60)["trials"] == 3
+    done = running.etude("experiment", "set", experiment_id, "max_trials=+4", "max_concurrent_trials=2", "labels=more")
+    assert done.returncode == 0, done.stderr
+    running.until(lambda: trial_states(running, experiment_id) == {"finished": 7}, 60, "four more trials are finished")
+    assert running.wait(experiment_id, 60)["state"] == "completed"
+    done = running.etude("experiment", "set", experiment_id, "max_length=+3")
+    assert done.returncode == 0, done.stderr
+
+    def lengths() -> set[int]:
+        trials = running.api.get(f"/experiments/{experiment_id}/trials")["items"]
+        return {trial["length"] for trial in trials}
+
+    running.until(lambda: lengths() == {8}, 60, "all trials are trained further")
+    running.until(lambda: state(running, experiment_id) == "completed", 60, "the experiment is complete again")
+    audit(decisions(running, experiment_id))
+    done = running.etude("experiment", "set", experiment_id, "max_trials=2")
+    running.until(lambda: running.ask(f"/experiments/{experiment_id}")["refused"] is not None, 30, "it is refused")
+    assert "can only grow" in running.etude("experiment", "describe", experiment_id).stdout
+    done = running.etude("experiment", "set", experiment_id, "colour=red")
+    assert done.returncode == 1
+    assert "NAME is one of max_trials" in done.stderr
+
+
 @pytest.mark.parametrize("verb", ["cancel", "kill"])
 def test_an_experiment_is_ended_early(running: Installation, tmp_path: Path, verb: str) -> None:
     experiment_id = create(running, line_config(tmp_path, trials=4, length=1000, seconds=0.05))

@@ -16,6 +16,7 @@ from etude.events import (
     Envelope,
     ExperimentActivated,
     ExperimentCanceled,
+    ExperimentChangeRefused,
     ExperimentCompleted,
     ExperimentCreated,
     ExperimentFailed,
@@ -39,6 +40,7 @@ _STATES = {
     ExperimentCanceled: "canceled",
 }
 TRIAL_STATES = ("requested", "waiting", "running", "paused", *(reason.value for reason in CloseReason))
+_EXTENSIBLE = (CloseReason.STOPPED.value, CloseReason.FINISHED.value)
 _LAST_PLACE = 1e308  # sorts after every result; JSON has no infinity
 
 
@@ -58,6 +60,7 @@ def new_experiment(experiment_id: str) -> Document:
         "validations": 0,
         "best_seen": None,
         "reason": None,
+        "refused": None,
         "errors": [],
         "config": None,
         "owner": "",
@@ -116,10 +119,12 @@ def tell_experiment(view: Document, envelope: Envelope) -> None:
             view["trials"] = max(view["trials"], event.trials)
             _keep_best(view, event.best, event.revision)
         case ExperimentActivated() | ExperimentPaused() if event.revision >= view["revision"]:
-            view["state"], view["revision"] = _STATES[type(event)], event.revision
-            if isinstance(event, ExperimentActivated) and view["config"] is None:
+            view["state"], view["revision"], view["ended_at"] = _STATES[type(event)], event.revision, None
+            if isinstance(event, ExperimentActivated):
                 _describe(view, event.config)
-        case ExperimentCompleted() | ExperimentFailed() | ExperimentCanceled():
+        case ExperimentChangeRefused():
+            view["refused"] = event.reason
+        case ExperimentCompleted() | ExperimentFailed() | ExperimentCanceled() if event.revision >= view["revision"]:
             view["state"], view["revision"] = _STATES[type(event)], event.revision
             view["ended_at"] = view["ended_at"] or time
             _keep_best(view, event.best, event.revision)
@@ -135,10 +140,10 @@ def tell_trial(view: Document, envelope: Envelope, experiment: Document) -> None
     match event:
         case TrialRequested():
             view["hyperparameters"], view["seed"] = event.hyperparameters, event.seed
+            _aim(view, event.train_until.model_dump(mode="json"), extended=view["requested_at"] is not None)
             view["requested_at"] = view["requested_at"] or time
-            _aim(view, event.train_until.model_dump(mode="json"))
         case TrialContinued():
-            _aim(view, event.train_until.model_dump(mode="json"))
+            _aim(view, event.train_until.model_dump(mode="json"), extended=True)
         case TrialPaused():
             view["paused_at"] = max(view["paused_at"] or 0, event.length.amount)
         case TrialClosed():
@@ -219,9 +224,12 @@ def _keep_best(view: Document, best: Any, revision: int) -> None:
         view["best"], view["best_revision"] = best.to_json(), revision
 
 
-def _aim(view: Document, target: dict[str, int]) -> None:
+def _aim(view: Document, target: dict[str, int], extended: bool) -> None:
     [(unit, amount)] = target.items()
-    if view["target"] is None or amount >= next(iter(view["target"].values())):
+    before = next(iter(view["target"].values())) if view["target"] else 0
+    if extended and amount > max(before, view["length"] or 0) and view["close_reason"] in _EXTENSIBLE:
+        view["close_reason"] = view["ended_at"] = None  # the search was extended, and wants more of it
+    if amount >= before:
         view["target"] = {unit: amount}
 
 

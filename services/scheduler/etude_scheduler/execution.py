@@ -7,6 +7,7 @@ from typing import Any, Self
 
 from etude.events import CloseReason, Hyperparameters, Length, TrialRequested, Unit
 
+_EXTENSIBLE = (CloseReason.STOPPED.value, CloseReason.FINISHED.value)
 Key = tuple[str, int]
 """Experiment and number of a trial."""
 
@@ -119,11 +120,15 @@ class Execution:
             self.slots = event.slots
             if event.source_checkpoint and self.checkpoint is None:
                 self.checkpoint = {"uri": event.source_checkpoint, "length": 0, "foreign": True}
+            self.unit = event.train_until.unit.value
+            self.target = max(self.target, event.train_until.amount)
         self.aim(event.train_until)
 
     def aim(self, target: Length) -> None:
-        """Train until there, if that is further than before."""
+        """Train until there, if that is further than before: a search that was extended may want more of a trial."""
         self.unit = target.unit.value
+        if target.amount > max(self.target, self.validated) and self.closed in _EXTENSIBLE:
+            self.closed = None
         self.target = max(self.target, target.amount)
 
     def close(self, reason: CloseReason) -> None:

@@ -187,7 +187,7 @@ class Scheduler:
         share = self._share(experiment_id)
         before = (share.state, share.revision, share.config is None)
         share.become(state, revision, killed)
-        if activated is not None and share.config is None:
+        if activated is not None and (share.config is None or revision == share.revision):
             share.config, share.model_definition = activated.config, activated.model_definition.to_json()
         if before != (share.state, share.revision, share.config is None):
             self.changed_shares.add(experiment_id)

@@ -105,13 +105,25 @@ class SearchEngine:
         cost = value if searcher.smaller_is_better else -value
         trial.checkpoint = checkpoint
         self._drawing.sampler.observe(trial_id, trial.hyperparameters, length, cost)
-        return self._carry_out(self.method.validation_completed(trial_id, length, cost), length)
+        return self._carry_out(self.method.validation_completed(trial_id, length, cost))
 
     def trial_exited(self, trial_id: int, reason: ExitReason, detail: str = "") -> list[Event]:
         """Decide how to go on without a trial, which is closed."""
         self._end(self.trials[trial_id])
         closed = TrialClosed(trial_id=trial_id, reason=_CLOSED_AS[reason], detail=detail)
         return [closed, *self._carry_out(self.method.trial_exited(trial_id, reason))]
+
+    def change(self, config: ExperimentConfig) -> list[Event]:
+        """Go on under another configuration of the same search: more trials, longer ones, more or fewer at a time.
+
+        Raises
+        ------
+        UnchangeableError
+            The method cannot be changed so; nothing has been.
+        """
+        events = self._carry_out(self.method.change(config.searcher))
+        self.config = config
+        return events
 
     # What can be asked
 
@@ -171,6 +183,7 @@ class SearchEngine:
             "failure": self.failure,
             "metric_seen": self._metric_seen,
             "last_trial": self._last_trial,
+            "sampler": self._drawing.sampler.snapshot(),
         }
 
     @classmethod
@@ -183,7 +196,9 @@ class SearchEngine:
         engine.failure = snapshot["failure"]
         engine._metric_seen = snapshot["metric_seen"]
         engine._last_trial = snapshot["last_trial"]
-        engine._drawing.remember_all(trial.hyperparameters for trial in engine.trials.values())
+        drawn = {trial.trial_id: trial.hyperparameters for trial in engine.trials.values()}
+        engine._drawing.remember_all(drawn.values())
+        engine._drawing.sampler.restore(snapshot["sampler"], drawn)
         engine._open = sum(trial.open for trial in engine.trials.values())
         return engine
 
@@ -218,10 +233,16 @@ class SearchEngine:
         trial.open = trial.training = False
         self._open -= 1
 
-    def _carry_out(self, operations: Iterable[Operation], length: int = 0) -> list[Event]:
-        return [self._event(operation, length) for operation in operations]
+    def _reopen(self, trial: Trial) -> None:
+        """A search that was extended may want a trial again that it had closed."""
+        if not trial.open:
+            trial.open = True
+            self._open += 1
 
-    def _event(self, operation: Operation, length: int) -> Event:
+    def _carry_out(self, operations: Iterable[Operation]) -> list[Event]:
+        return [self._event(operation) for operation in operations]
+
+    def _event(self, operation: Operation) -> Event:
         match operation:
             case Create(trial_id, target):
                 return self._begin(Trial(trial_id, self._draw(trial_id, None), self._trial_seed(trial_id), target))
@@ -231,10 +252,12 @@ class SearchEngine:
                 return self._begin(Trial(trial_id, values, seed, target, source=source.checkpoint))
             case Continue(trial_id, target):
                 trial = self.trials[trial_id]
+                self._reopen(trial)
                 trial.target, trial.training = target, True
                 return TrialContinued(trial_id=trial_id, train_until=self._length(target))
             case Pause(trial_id):
-                return TrialPaused(trial_id=trial_id, length=self._length(length))
+                self._reopen(self.trials[trial_id])
+                return TrialPaused(trial_id=trial_id, length=self._length(self.trials[trial_id].target))
             case Close(trial_id, reason):
                 self._end(self.trials[trial_id])
                 return TrialClosed(trial_id=trial_id, reason=reason)

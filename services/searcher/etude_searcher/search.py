@@ -15,6 +15,8 @@ from etude.events import (
     ExperimentActivateRequested,
     ExperimentCanceled,
     ExperimentCancelRequested,
+    ExperimentChangeRefused,
+    ExperimentChangeRequested,
     ExperimentCompleted,
     ExperimentCreated,
     ExperimentFailed,
@@ -26,13 +28,17 @@ from etude.events import (
     TrialExited,
     ValidationCompleted,
 )
+from etude_searcher.change import changed
 from etude_searcher.engine import SearchEngine
+from etude_searcher.methods import UnchangeableError
 from etude_searcher.plugins import UnknownPluginError
 
 _STEP = 0.01  # progress is told in steps no smaller than this
 _REQUESTS = (
+    ExperimentChangeRequested,
     ExperimentPauseRequested,
     ExperimentActivateRequested,
+    ExperimentChangeRefused,
     ExperimentCancelRequested,
     ExperimentKillRequested,
 )
@@ -81,6 +87,7 @@ class Search:
 
     def __init__(self, created: ExperimentCreated) -> None:
         self.created = created
+        self.config = created.config  # as it is by now, with what was changed
         self.state = State.ACTIVE
         self.seq = 0  # of the next decision
         self.engine: SearchEngine | None = None
@@ -170,6 +177,7 @@ class Search:
         """The state as JSON values."""
         return {
             "created": self.created.to_json(),
+            "config": self.config,
             "state": self.state.value,
             "seq": self.seq,
             "engine": self.engine.snapshot() if self.engine else None,
@@ -184,8 +192,9 @@ class Search:
     def restore(cls, snapshot: Mapping[str, Any]) -> Self:
         """The search that made the snapshot."""
         search = cls(ExperimentCreated.model_validate(snapshot["created"]))
+        search.config = snapshot["config"]
         if snapshot["engine"] is not None:
-            config = parse(search.created.config)
+            config = parse(search.config)
             search.engine = SearchEngine.restore(config, search.created.seed, snapshot["engine"])
         if snapshot["final"] is not None:
             search.final = Event.registry[snapshot["final"]["type"]].model_validate(snapshot["final"]["data"])
@@ -209,7 +218,11 @@ class Search:
 
     def _answer(self, event: Event) -> list[Event] | None:
         """What an event leads to, or None if it calls for no decision."""
-        if self.engine is None or self.state.ended:
+        if self.engine is None:
+            return None
+        if isinstance(event, ExperimentChangeRequested):
+            return self._change(event)
+        if self.state.ended:
             return None
         match event:
             case ValidationCompleted(trial_id=trial_id):
@@ -248,6 +261,24 @@ class Search:
         self._exited[event.trial_id] = self.seq
         return self.engine.trial_exited(event.trial_id, event.reason, event.detail)
 
+    def _change(self, event: ExperimentChangeRequested) -> list[Event] | None:
+        """Other settings; a search that had completed goes on if they give it more to do."""
+        assert self.engine is not None
+        if self.state.ended and self.state is not State.COMPLETED:
+            return None
+        try:
+            raw = changed(self.config, event, self.engine)
+            config = parse(raw)
+            events = self.engine.change(config)
+        except (ConfigError, UnchangeableError) as error:
+            return [ExperimentChangeRefused(revision=self.seq, reason=str(error), requested_by=event.requested_by)]
+        self.config = raw
+        if self.state is State.COMPLETED:
+            if self.engine.finished:
+                return []
+            self.state, self.final = State.ACTIVE, None
+        return [self._activated(), *events] if self.state is State.ACTIVE else events
+
     def _cancel(self, requested_by: str, *, killed: bool) -> list[Event]:
         assert self.engine is not None
         closed = self.engine.close_all(CloseReason.KILLED if killed else CloseReason.CANCELED)
@@ -268,7 +299,7 @@ class Search:
         assert self.engine is not None
         return ExperimentActivated(
             revision=self.seq if revision is None else revision,
-            config=self.created.config,
+            config=self.config,
             model_definition=self.created.model_definition,
         )
 

@@ -53,7 +53,7 @@ def describe(experiment_id: Id, as_json: AsJson = False) -> None:
     if as_json:
         _print_json({**experiment, "trial_list": trials})
         return
-    for name in ("experiment_id", "name", "state", "reason", "owner", "created_at", "ended_at"):
+    for name in ("experiment_id", "name", "state", "reason", "refused", "owner", "created_at", "ended_at"):
         if experiment[name]:
             typer.echo(f"{name.replace('_', ' ')}: {experiment[name]}")
     typer.echo(f"progress: {experiment['progress']:.0%}\nbest: {_best(experiment)}\n")
@@ -102,6 +102,18 @@ def cancel(experiment_id: Id) -> None:
 def kill(experiment_id: Id) -> None:
     """End an experiment at once."""
     _client().request(experiment_id, "kill")
+
+
+@app.command("set")
+def set_(
+    experiment_id: Id,
+    changes: Annotated[list[str], typer.Argument(metavar="NAME=VALUE...", help="Such as max_trials=+50.")],
+) -> None:
+    """Change max_trials, max_length, max_concurrent_trials, priority, weight or labels.
+
+    A completed experiment goes on if that gives it more to do.
+    """
+    _client().change(experiment_id, changes)
 
 
 def _client() -> Any:

@@ -2,8 +2,9 @@
 
 from etude.artifacts import ArtifactError
 from etude.client import ApiError
+from etude.client.change import ChangeError
 from etude.client.client import UndeliverableError
 from etude.config import ConfigError
 from etude.errors import Unavailable
 
-FAILURES = (ApiError, ArtifactError, ConfigError, UndeliverableError, Unavailable)
+FAILURES = (ApiError, ArtifactError, ChangeError, ConfigError, UndeliverableError, Unavailable)

@@ -8,6 +8,7 @@ from typing import Any
 
 from etude.bus.amqp import AmqpBus
 from etude.client.api import ApiClient, ApiError
+from etude.client.change import read_changes
 from etude.client.experiment import prepare
 from etude.client.settings import ClientSettings
 from etude.config import ExperimentConfig, load
@@ -71,6 +72,20 @@ class Client:
         """
         self.api.get(f"/experiments/{experiment_id}")
         event = _REQUESTS[what](requested_by=self.settings.user)
+        self._publish([Envelope.wrap(event, source="client", time=utc_now(), experiment_id=experiment_id)])
+
+    def change(self, experiment_id: str, assignments: Sequence[str]) -> None:
+        """Ask for other settings, such as ``max_trials=+50``; also of a completed experiment, which then goes on.
+
+        Raises
+        ------
+        ApiError
+            There is no such experiment.
+        ChangeError
+            A change makes no sense.
+        """
+        experiment = self.api.get(f"/experiments/{experiment_id}")
+        event = read_changes(assignments, experiment["config"], self.settings.user)
         self._publish([Envelope.wrap(event, source="client", time=utc_now(), experiment_id=experiment_id)])
 
     def watch(self, experiment_id: str, interval: float = 0.5, patience: float = 15.0) -> Iterator[dict[str, Any]]:

@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field, JsonValue
 
 from etude.events.event import BestTrial, Event, ModelDefinition, Record
+from etude.events.length import Length
 
 Revision = Annotated[
     int,
@@ -61,11 +62,22 @@ class ExperimentChangeRequested(Event):
     type: ClassVar[str] = "etude.experiment.change-requested.v1"
 
     requested_by: str = ""
-    max_concurrent_trials: int | None = None
-    max_trials: int | None = None
+    max_concurrent_trials: Annotated[int, Field(ge=0)] | None = None
+    max_trials: Annotated[int, Field(ge=1)] | None = None
+    max_length: Length | None = None
     priority: int | None = None
-    weight: float | None = None
+    weight: Annotated[float, Field(gt=0)] | None = None
     labels: list[str] | None = None
+
+
+class ExperimentChangeRefused(Event):
+    """A change that the search cannot make; it goes on as before."""
+
+    type: ClassVar[str] = "etude.experiment.change-refused.v1"
+
+    revision: Revision
+    reason: str
+    requested_by: str = ""
 
 
 class ConfigProblem(Record):

@@ -32,6 +32,7 @@ class Experiment(Answer):
     smaller_is_better: bool
     best: dict[str, Any] | None
     reason: str | None
+    refused: str | None
     errors: list[dict[str, Any]]
     owner: str
     created_at: str | None

@@ -5,7 +5,7 @@ from typing import Any
 
 from etude.config import AsyncHalvingConfig
 from etude.events import CloseReason, ExitReason
-from etude_searcher.methods.method import NewTrial, SearchMethod
+from etude_searcher.methods.method import NewTrial, SearchMethod, UnchangeableError
 from etude_searcher.methods.operation import Close, Continue, Create, Operation, Pause
 from etude_searcher.methods.rung import WORST, Rung, targets
 
@@ -54,6 +54,51 @@ class AsyncHalving(SearchMethod):
             operations = []
         return operations + self._close_out()
 
+    def change(self, config: AsyncHalvingConfig) -> list[Operation]:
+        """More trials go on where the search stands; a longer ``max_length`` adds a rung on top.
+
+        Trials that were closed because nothing more could come are paused again: they may be promoted now.
+        """
+        longest = self._rungs[-1].target
+        if config.max_trials < self._created or config.max_length.amount < longest:
+            raise UnchangeableError(
+                f"{self._created} trials of up to {longest} {config.max_length.unit} have been begun; "
+                "max_trials and max_length can only grow"
+            )
+        reopened = self._reopen(config)
+        self._max_trials = max(config.max_trials, self._created)
+        self._concurrent = config.max_concurrent_trials or self._concurrent
+        operations: list[Operation] = [Pause(trial) for trial in reopened]
+        for rung in self._rungs[:-1]:
+            for rank in range(0 if self._stop_once else math.floor(len(rung) / self._divisor)):
+                if rung.at(rank) not in rung.promoted:
+                    operations += self._promote(rung.at(rank))
+        operations += self._start_more()
+        return operations + self._close_out()
+
+    def _reopen(self, config: AsyncHalvingConfig) -> list[int]:
+        """Who may be promoted again, now that there is more to come."""
+        longer = config.max_length.amount > self._rungs[-1].target
+        if not longer and config.max_trials <= self._max_trials:
+            return []
+        if longer:
+            self._rungs.append(Rung(config.max_length.amount))
+        self._closed_out = 0
+        top = len(self._rungs) - 1
+        reopened = sorted(
+            trial
+            for trial in self._closed - self._exited
+            if not self._stop_once or (longer and self._rung_of[trial] == top - 1)
+            if self._rung_of[trial] < top
+        )
+        self._closed -= set(reopened)
+        return reopened
+
+    def _start_more(self) -> list[Operation]:
+        outstanding = sum(len(rung.outstanding) for rung in self._rungs)
+        more = min(self._concurrent - outstanding, self._max_trials - self._created)
+        return [self._create() for _ in range(more)]
+
     def progress(self) -> float:
         """Mostly the share of trials with a bottom-rung result; the last fifth is the share that is closed."""
         return (4 * len(self._rungs[0]) + len(self._closed)) / (5 * max(self._max_trials, len(self._closed)))
@@ -69,8 +114,7 @@ class AsyncHalving(SearchMethod):
         }
 
     def restore(self, snapshot: dict[str, Any]) -> None:
-        for rung, state in zip(self._rungs, snapshot["rungs"], strict=True):
-            rung.restore(state)
+        self._rungs = [Rung.restored(state) for state in snapshot["rungs"]]
         self._rung_of = dict(snapshot["rung_of"])
         self._exited = set(snapshot["exited"])
         self._closed = set(snapshot["closed"])
@@ -111,7 +155,9 @@ class AsyncHalving(SearchMethod):
         return [Continue(trial_id, self._rungs[k + 1].target)]
 
     def _fill(self) -> list[Operation]:
-        return [self._create()] if self._created < self._max_trials else []
+        """A new trial in the place of the one that reported, unless fewer may train than do."""
+        outstanding = sum(len(rung.outstanding) for rung in self._rungs)
+        return [self._create()] if self._created < self._max_trials and outstanding < self._concurrent else []
 
     def _create(self) -> Operation:
         trial_id = self._new_trial()

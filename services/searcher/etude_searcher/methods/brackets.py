@@ -5,7 +5,7 @@ from typing import Any
 
 from etude.config import Mode
 from etude.events import ExitReason
-from etude_searcher.methods.method import SearchMethod
+from etude_searcher.methods.method import SearchMethod, UnchangeableError
 from etude_searcher.methods.operation import Clone, Create, Operation
 
 Weighted = tuple[SearchMethod, float]
@@ -35,6 +35,24 @@ class Brackets(SearchMethod):
 
     def trial_exited(self, trial_id: int, reason: ExitReason) -> list[Operation]:
         return self._ask(self._bracket_of[trial_id], lambda b: b.trial_exited(trial_id, reason))
+
+    def change_each(self, configs: Sequence[Any]) -> list[Operation]:
+        """Change every bracket, or none.
+
+        Parameters
+        ----------
+        configs : of each bracket
+        """
+        before = [bracket.snapshot() for bracket in self.brackets]
+        operations: list[Operation] = []
+        try:
+            for number, config in enumerate(configs):
+                operations += self._ask(number, lambda bracket, to=config: bracket.change(to))  # type: ignore[misc]
+        except UnchangeableError:
+            for bracket, snapshot in zip(self.brackets, before, strict=True):
+                bracket.restore(snapshot)
+            raise
+        return operations
 
     def progress(self) -> float:
         """The brackets' own, weighted."""

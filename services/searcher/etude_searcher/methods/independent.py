@@ -3,8 +3,8 @@
 from typing import Any
 
 from etude.events import ExitReason
-from etude_searcher.methods.method import NewTrial, SearchMethod
-from etude_searcher.methods.operation import Close, Create, Operation
+from etude_searcher.methods.method import NewTrial, SearchMethod, UnchangeableError
+from etude_searcher.methods.operation import Close, Continue, Create, Operation
 
 
 class IndependentTrials(SearchMethod):
@@ -23,30 +23,60 @@ class IndependentTrials(SearchMethod):
         self._concurrent = concurrent or trials
         self._new_trial = new_trial
         self._created = 0
-        self._over = 0
+        self._training = 0
+        self._finished: list[int] = []  # trained to the end
+        self._longer: list[int] = []  # finished before the end became a later one, and waiting for their turn
 
     def start(self) -> list[Operation]:
-        return [self._create() for _ in range(min(self._concurrent, self._trials))]
+        return self._fill()
 
     def validation_completed(self, trial_id: int, length: int, metric: float) -> list[Operation]:
-        return [Close(trial_id), *self._next()]
+        if length < self._length:  # it began before the end became a later one
+            return [Continue(trial_id, self._length)]
+        self._training -= 1
+        self._finished.append(trial_id)
+        return [Close(trial_id), *self._fill()]
 
     def trial_exited(self, trial_id: int, reason: ExitReason) -> list[Operation]:
-        return self._next()
+        self._training -= 1
+        return self._fill()
+
+    def change(self, config: Any) -> list[Operation]:
+        trials = getattr(config, "max_trials", self._trials)
+        if trials < self._created or config.max_length.amount < self._length:
+            raise UnchangeableError(
+                f"{self._created} trials of {self._length} {config.max_length.unit} have been begun; "
+                "max_trials and max_length can only grow"
+            )
+        if config.max_length.amount > self._length:
+            self._longer += self._finished
+            self._finished = []
+        self._length, self._trials = config.max_length.amount, trials
+        self._concurrent = config.max_concurrent_trials or trials
+        return self._fill()
 
     def progress(self) -> float:
-        return self._over / self._trials
+        return (self._created - self._training - len(self._longer)) / self._trials
 
     def snapshot(self) -> dict[str, Any]:
-        return {"created": self._created, "over": self._over}
+        return {
+            "created": self._created,
+            "training": self._training,
+            "finished": self._finished,
+            "longer": self._longer,
+        }
 
     def restore(self, snapshot: dict[str, Any]) -> None:
-        self._created, self._over = snapshot["created"], snapshot["over"]
+        self._created, self._training = snapshot["created"], snapshot["training"]
+        self._finished, self._longer = list(snapshot["finished"]), list(snapshot["longer"])
 
-    def _next(self) -> list[Operation]:
-        self._over += 1
-        return [self._create()] if self._created < self._trials else []
-
-    def _create(self) -> Operation:
-        self._created += 1
-        return Create(self._new_trial(), self._length)
+    def _fill(self) -> list[Operation]:
+        operations: list[Operation] = []
+        while self._training < self._concurrent and self._longer:
+            operations.append(Continue(self._longer.pop(0), self._length))
+            self._training += 1
+        while self._training < self._concurrent and self._created < self._trials:
+            operations.append(Create(self._new_trial(), self._length))
+            self._created += 1
+            self._training += 1
+        return operations

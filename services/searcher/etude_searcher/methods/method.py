@@ -11,6 +11,10 @@ NewTrial = Callable[[], int]
 """Gives the number of a trial that is to be created; brackets of one search share it."""
 
 
+class UnchangeableError(ValueError):
+    """A search cannot be changed so while it runs; the message says what can be changed."""
+
+
 class SearchMethod(ABC):
     """Decides, event by event, who trains how long.
 
@@ -39,6 +43,21 @@ class SearchMethod(ABC):
     @abstractmethod
     def trial_exited(self, trial_id: int, reason: ExitReason) -> list[Operation]:
         """The trial is gone for good and without a result; it needs no answer."""
+
+    def change(self, config: Any) -> list[Operation]:
+        """Take over another configuration of the same search, and do what follows from it.
+
+        Parameters
+        ----------
+        config : the new ``searcher`` section; of what a live change can touch, ``max_trials``, ``max_length`` and
+            ``max_concurrent_trials`` may differ from the one before
+
+        Raises
+        ------
+        UnchangeableError
+            The method cannot do that; it is as it was.
+        """
+        raise UnchangeableError(f"a {config.name} search cannot be changed while it runs; create a new experiment")
 
     @abstractmethod
     def progress(self) -> float:

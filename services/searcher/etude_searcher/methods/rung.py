@@ -2,7 +2,7 @@
 
 import bisect
 import math
-from typing import Any
+from typing import Any, Self
 
 WORST = math.inf
 
@@ -50,6 +50,7 @@ class Rung:
     def snapshot(self) -> dict[str, Any]:
         """The state as JSON values."""
         return {
+            "target": self.target,
             "outstanding": sorted(self.outstanding),
             "promoted": sorted(self.promoted),
             "entered": self._entered,
@@ -57,6 +58,13 @@ class Rung:
                 [None if math.isinf(metric) else metric, order, trial] for metric, order, trial in self._results
             ],
         }
+
+    @classmethod
+    def restored(cls, snapshot: dict[str, Any]) -> Self:
+        """The rung that made the snapshot."""
+        rung = cls(snapshot["target"])
+        rung.restore(snapshot)
+        return rung
 
     def restore(self, snapshot: dict[str, Any]) -> None:
         """Take over the state of a snapshot."""

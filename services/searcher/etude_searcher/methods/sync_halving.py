@@ -70,8 +70,7 @@ class SyncHalving(SearchMethod):
         }
 
     def restore(self, snapshot: dict[str, Any]) -> None:
-        for rung, state in zip(self._rungs, snapshot["rungs"], strict=True):
-            rung.restore(state)
+        self._rungs = [Rung.restored(state) for state in snapshot["rungs"]]
         self._rung_of = dict(snapshot["rung_of"])
         self._promotions = deque(snapshot["promotions"])
         self._closed = set(snapshot["closed"])

@@ -44,7 +44,6 @@ class ModelSampler(Sampler):
         self._points: dict[int, Point] = {}
         self._results: dict[int, dict[int, float]] = {}  # length to the results of trials
         self._ready: Point | None = None
-        self._fitted = 0
 
     def draw(self, index: int, generator: np.random.Generator, attempt: int = 0) -> Hyperparameters:
         anywhere = generator.random(len(self._varying)).tolist()
@@ -63,9 +62,21 @@ class ModelSampler(Sampler):
 
     def prepare(self) -> None:
         if self._ready is None and self._varying and (known := self._training_set()):
-            self._fitted += 1
             points, metrics = zip(*known, strict=True)
-            self._ready = self.propose([p for _, p in self._varying], points, metrics, self._seed + self._fitted)
+            seed = (self._seed + sum(map(len, self._results.values()))) % 2**31
+            self._ready = self.propose([p for _, p in self._varying], points, metrics, seed)
+
+    def snapshot(self) -> dict[str, Any]:
+        return {
+            "results": [[length, list(results.items())] for length, results in self._results.items()],
+            "unprepared": self.unprepared,
+        }
+
+    def restore(self, snapshot: dict[str, Any], hyperparameters: Mapping[int, Hyperparameters]) -> None:
+        for length, results in snapshot["results"]:
+            for trial_id, metric in results:
+                self.observe(trial_id, hyperparameters[trial_id], length, metric)
+        self.unprepared = snapshot["unprepared"]
 
     @abstractmethod
     def propose(

@@ -66,6 +66,18 @@ class Sampler(ABC):
     def prepare(self) -> None:  # noqa: B027
         """Do what takes long, for the next draw; called when there is time, perhaps on another thread."""
 
+    def snapshot(self) -> dict[str, Any]:
+        """What was learned, as JSON values."""
+        return {}
+
+    def restore(self, snapshot: dict[str, Any], hyperparameters: Mapping[int, Hyperparameters]) -> None:  # noqa: B027
+        """Take over what was learned.
+
+        Parameters
+        ----------
+        hyperparameters : of all trials
+        """
+
 
 def nested(flat: Mapping[tuple[str, ...], object]) -> Hyperparameters:
     """Put values under the keys of their paths.

@@ -83,7 +83,7 @@ def test_a_checkpoint_is_told_with_its_files_and_goes_with_the_validation_at_its
     trial.report_validation(10, {"loss": 1.0})
     trial.report_validation(20, {"loss": 1.0})
     first, second = link.told("validation")
-    assert first["checkpoint"] == {"uri": saved["uri"], "length": 10}
+    assert first["checkpoint"] == {"uri": saved["uri"], "length": 10, "foreign": False}
     assert second["checkpoint"] is None
 
 

@@ -1,0 +1,61 @@
+"""Changes: what ``etude experiment set ID name=value ...`` asks for."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from etude.config import parse
+from etude.events import ExperimentChangeRequested
+
+_SETTINGS = ("max_trials", "max_length", "max_concurrent_trials", "priority", "weight", "labels")
+
+
+class ChangeError(ValueError):
+    """A change that makes no sense; the message says which, and what would."""
+
+
+def read_changes(
+    assignments: Iterable[str], config: Mapping[str, Any], requested_by: str = ""
+) -> ExperimentChangeRequested:
+    """The event that asks for changes.
+
+    Parameters
+    ----------
+    assignments : such as ``max_trials=80``, ``max_trials=+50`` (more than now), ``labels=a,b``
+    config : of the experiment, as JSON values
+
+    Raises
+    ------
+    ChangeError
+        One is no assignment, names no setting, or has no value that fits.
+    """
+    current = parse(config).searcher
+    wishes: dict[str, Any] = {}
+    for assignment in assignments:
+        name, equals, value = assignment.partition("=")
+        if not equals or name not in _SETTINGS:
+            raise ChangeError(f"{assignment!r}: give NAME=VALUE, where NAME is one of {', '.join(_SETTINGS)}")
+        wishes[name] = _value(name, value, current)
+    if not wishes:
+        raise ChangeError(f"nothing to change: give NAME=VALUE, where NAME is one of {', '.join(_SETTINGS)}")
+    try:
+        return ExperimentChangeRequested.model_validate({**wishes, "requested_by": requested_by})
+    except ValidationError as error:
+        places = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
+        raise ChangeError(places) from None
+
+
+def _value(name: str, value: str, current: Any) -> Any:
+    if name == "labels":
+        return [label for label in value.split(",") if label]
+    try:
+        number: float = float(value) if name == "weight" else int(value)
+    except ValueError:
+        raise ChangeError(f"{name}={value}: a number is expected, such as 50, or +50 for so many more") from None
+    if value.startswith("+") and name.startswith("max_"):
+        now = current.longest.amount if name == "max_length" else getattr(current, name, None)
+        if now is None:
+            raise ChangeError(f"{name}={value}: a {current.name} search has no {name}")
+        number += now
+    return {current.longest.unit.value: number} if name == "max_length" else number
