@@ -77,6 +77,27 @@ def test_an_experiment_is_created_listed_waited_for_and_described(running: Insta
     assert restarted == ["slope 1.0, from 0", "slope 1.0, from 2"]  # the second time from its checkpoint
 
 
+def test_a_search_is_looked_at_again(running: Installation, tmp_path: Path) -> None:
+    searcher = {"name": "async_halving", "max_length": 16, "num_rungs": 3, "max_trials": 8}
+    experiment_id = create(running, line_config(tmp_path, searcher=searcher))
+    assert running.wait(experiment_id, 60)["state"] == "completed"
+    told = running.etude("experiment", "decisions", experiment_id).stdout
+    assert "experiment created → experiment activated, trial 1 begins, until 1 batches" in told
+    assert "is promoted" in told
+    assert "and the best 1 go on (4 / 4)" in told
+    lines = running.etude("experiment", "decisions", experiment_id, "--trial", "3", "--json").stdout.splitlines()
+    assert all("3" in line for line in lines)
+    assert 0 < len(lines) < len(told.splitlines())
+    done = running.etude("experiment", "replay", experiment_id)
+    assert done.returncode == 0, done.stderr
+    assert "made again without a difference" in done.stdout
+    other = line_config(tmp_path, searcher={"name": "random", "max_length": 16, "max_trials": 4})
+    done = running.etude("experiment", "what-if", experiment_id, "--config", str(other))
+    assert done.returncode == 0, done.stderr
+    assert "what if:    4 trials, 64 batches in all" in done.stdout
+    assert "results are at lengths that were not recorded" in done.stdout
+
+
 def test_an_experiment_is_paused_and_goes_on(running: Installation, tmp_path: Path) -> None:
     experiment_id = create(running, line_config(tmp_path, trials=4, length=40, seconds=0.05))
     running.until(lambda: trial_states(running, experiment_id).get("running") == 2, 30, "two trials run")

@@ -29,13 +29,15 @@ def decision_document(experiment_id: str, decision: Decision, at: datetime) -> D
         "at": at.isoformat(),
         "cause": {"id": decision.cause_id, **_write(decision.cause)},
         "events": [_write(event) for event in decision.events],
+        "reasons": list(decision.reasons),
     }
 
 
 def recorded_decision(document: Document) -> Decision:
     """The decision that a document holds."""
     cause, events = document["cause"], document["events"]
-    return Decision(document["seq"], _read(cause), cause["id"], tuple(map(_read, events)))
+    reasons = tuple(document.get("reasons", ()))
+    return Decision(document["seq"], _read(cause), cause["id"], tuple(map(_read, events)), reasons)
 
 
 def snapshot_documents(experiment_id: str, search: Search) -> list[Document]:

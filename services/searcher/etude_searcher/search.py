@@ -1,7 +1,7 @@
 """Search: one experiment's life, from created to its end, as a sequence of decisions. Pure."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Self
 
@@ -70,12 +70,14 @@ class Decision:
     cause : the event that led to it
     cause_id : id of that event
     events : what it tells everyone
+    reasons : why, in words for people; no part of what is decided
     """
 
     seq: int
     cause: Event
     cause_id: str
     events: tuple[Event, ...]
+    reasons: tuple[str, ...] = field(default=(), compare=False)
 
 
 class Search:
@@ -164,14 +166,19 @@ class Search:
         """Take over recorded decisions, in order, with the draws that they hold."""
         for decision in decisions:
             assert decision.seq == self.seq, f"decision {decision.seq} where {self.seq} was due"
-            if self.engine is not None:
-                self.engine.recall(decision.events)
-            if isinstance(decision.cause, ExperimentCreated):
-                self._replay_start(decision)
-            else:
-                self.decide(decision.cause, decision.cause_id)
-            if self.engine is not None:
-                self.engine.recall(())
+            self.again(decision)
+
+    def again(self, decision: Decision) -> Decision | None:
+        """Decide on the cause of a recorded decision, with the draws that it holds."""
+        if self.engine is not None:
+            self.engine.recall(decision.events)
+        if isinstance(decision.cause, ExperimentCreated):
+            made: Decision | None = self._replay_start(decision)
+        else:
+            made = self.decide(decision.cause, decision.cause_id)
+        if self.engine is not None:
+            self.engine.recall(())
+        return made
 
     def snapshot(self) -> dict[str, Any]:
         """The state as JSON values."""
@@ -208,13 +215,13 @@ class Search:
 
     # How it is done
 
-    def _replay_start(self, decision: Decision) -> None:
+    def _replay_start(self, decision: Decision) -> Decision:
         if any(isinstance(event, ExperimentRejected) for event in decision.events):
             self.state, self.final, self.seq = State.REJECTED, decision.events[0], 1
-            return
+            return decision
         self.engine = SearchEngine(parse(self.created.config), self.created.seed)
         self.engine.recall(decision.events)
-        self._decision(self.created, decision.cause_id, [self._activated(), *self.engine.start()])
+        return self._decision(self.created, decision.cause_id, [self._activated(), *self.engine.start()])
 
     def _answer(self, event: Event) -> list[Event] | None:
         """What an event leads to, or None if it calls for no decision."""
@@ -304,7 +311,8 @@ class Search:
         )
 
     def _decision(self, cause: Event, cause_id: str, events: Sequence[Event]) -> Decision:
-        decision = Decision(self.seq, cause, cause_id, (*events, *self._outlook()))
+        reasons = tuple(self.engine.method.take_reasons()) if self.engine else ()
+        decision = Decision(self.seq, cause, cause_id, (*events, *self._outlook()), reasons)
         self.seq += 1
         return decision
 

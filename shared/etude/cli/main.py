@@ -13,6 +13,8 @@ app.add_typer(experiment.app, name="experiment")
 app.add_typer(config.app, name="config")
 for _command in entry_points(group="etude.commands"):  # `run`, if the standalone distribution is installed
     app.command(_command.name)(_command.load())
+for _command in entry_points(group="etude.experiment_commands"):  # what needs the searcher's code
+    experiment.app.command(_command.name)(_command.load())
 
 
 def _version(wanted: bool) -> None:

@@ -12,6 +12,7 @@ from etude.store import DocumentStore
 from etude_metrics.api.models import (
     Checkpoint,
     Curve,
+    Decision,
     Experiment,
     ExperimentInFull,
     Line,
@@ -108,6 +109,12 @@ def _add_experiments(app: FastAPI, queries: Queries) -> None:
         experiment = await known.experiment(experiment_id)
         found = await queries.curves(experiment_id, metric or experiment["metric"] or "", limit, cursor)
         return _answer(Page[Curve], found)
+
+    @app.get("/api/v1/experiments/{experiment_id}/decisions", tags=["experiments"], responses=_NOT_FOUND)
+    async def decisions(experiment_id: str, limit: Limit = 100, cursor: Number = None) -> Page[Decision]:
+        """The search log: every decision, in order."""
+        await known.experiment(experiment_id)
+        return _answer(Page[Decision], await queries.decisions(experiment_id, limit, cursor))
 
 
 def _add_trials(app: FastAPI, queries: Queries) -> None:

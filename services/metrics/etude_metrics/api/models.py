@@ -111,6 +111,24 @@ class Line(Answer):
     text: str
 
 
+class Told(Answer):
+    """An event of a decision."""
+
+    id: str = ""
+    type: str
+    data: dict[str, Any]
+
+
+class Decision(Answer):
+    """One decision of a search: the event that led to it, what was told, and why."""
+
+    seq: int
+    at: str
+    cause: Told
+    events: list[Told]
+    reasons: list[str] = []
+
+
 class Checkpoint(Answer):
     """A checkpoint and its files."""
 

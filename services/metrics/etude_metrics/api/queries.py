@@ -8,6 +8,7 @@ from etude.store.schema import (
     CHECKPOINTS,
     EXPERIMENT_VIEWS,
     LOGS,
+    SEARCH_LOG,
     TRAINING_POINTS,
     TRIAL_VIEWS,
     VALIDATIONS,
@@ -70,6 +71,11 @@ class Queries:
         if improving:
             where["improves"] = True
         return _page(await self._store.find(VALIDATIONS, where, ("order",), limit + 1), limit, "order")
+
+    async def decisions(self, experiment_id: str, limit: int, cursor: str | None) -> Found:
+        """The search log, which the searcher keeps, in order."""
+        where = {"experiment_id": experiment_id, "seq": Above(int(cursor or -1))}
+        return _page(await self._store.find(SEARCH_LOG, where, ("seq",), limit + 1), limit, "seq")
 
     async def curves(self, experiment_id: str, metric: str, limit: int, cursor: str | None) -> Found:
         """The learning curves of some trials."""

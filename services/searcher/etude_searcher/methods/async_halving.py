@@ -129,12 +129,29 @@ class AsyncHalving(SearchMethod):
         rank = rung.enter(trial_id, metric)
         if k == len(self._rungs) - 1:
             return self._close(trial_id, CloseReason.FINISHED) + self._fill()
+        best = math.floor(len(rung) / self._divisor)
         if self._stop_once:
-            if rank < max(math.floor(len(rung) / self._divisor), 1):
+            best = max(best, 1)
+            goes_on = rank < best
+            self._explain(rung, trial_id, rank, best, "goes on" if goes_on else "is stopped")
+            if goes_on:
                 return self._promote(trial_id)
             return self._close(trial_id, CloseReason.STOPPED) + self._fill()
         promotable = self._promotable(rung, rank)
-        return self._fill() if promotable is None else self._promote(promotable)
+        if promotable == trial_id:
+            self._explain(rung, trial_id, rank, best, "is promoted")
+            return self._promote(trial_id)
+        self._explain(rung, trial_id, rank, best, "rests")
+        if promotable is None:
+            return self._fill()
+        self._explain(rung, promotable, best - 1, best, "is promoted, as the rung has grown")
+        return self._promote(promotable)
+
+    def _explain(self, rung: Rung, trial_id: int, rank: int, best: int, what: str) -> None:
+        self.because(
+            f"trial {trial_id} {what}: rank {rank + 1} of {len(rung)} at {rung.target}, and the best {best} go on "
+            f"({len(rung)} / {self._divisor:g})"
+        )
 
     def _promotable(self, rung: Rung, rank: int) -> int | None:
         """Who is promoted by the result that has just entered at ``rank``."""
@@ -189,6 +206,8 @@ class AsyncHalving(SearchMethod):
             if rung.outstanding:
                 break
             self._closed_out += 1
-            for trial_id in rung.unpromoted():
-                operations += self._close(trial_id, CloseReason.STOPPED)
+            closed = [op for trial_id in rung.unpromoted() for op in self._close(trial_id, CloseReason.STOPPED)]
+            if closed:
+                self.because(f"{len(closed)} trials at {rung.target} are stopped: no more results can come there")
+            operations += closed
         return operations

@@ -75,6 +75,8 @@ class Brackets(SearchMethod):
 
     def _ask(self, number: int, question: Callable[[SearchMethod], list[Operation]]) -> list[Operation]:
         operations = question(self.brackets[number])
+        for reason in self.brackets[number].take_reasons():
+            self.because(f"bracket {number + 1}: {reason}" if len(self.brackets) > 1 else reason)
         for operation in operations:
             if isinstance(operation, Create | Clone):
                 self._bracket_of[operation.trial_id] = number

@@ -86,7 +86,12 @@ class MedianStopping(SearchMethod):
             return False
         middle = len(others) // 2
         median = others[middle] if len(others) % 2 else (others[middle - 1] + others[middle]) / 2
-        return math.isfinite(median) and best > median
+        worse = math.isfinite(median) and best > median
+        self.because(
+            f"its best, {best:.6g}, is {'worse' if worse else 'no worse'} than the median of {len(others)} running "
+            f"averages at {length}, {median:.6g}"
+        )
+        return worse
 
     def _end(self, trial_id: int, reason: CloseReason) -> list[Operation]:
         del self._results[trial_id]

@@ -32,6 +32,15 @@ class SearchMethod(ABC):
     @abstractmethod
     def __init__(self, config: Any, new_trial: NewTrial, points: int | None = None) -> None: ...
 
+    def because(self, reason: str) -> None:
+        """Say why something was decided, for people who ask."""
+        self.__dict__.setdefault("_reasons", []).append(reason)
+
+    def take_reasons(self) -> list[str]:
+        """All that was said since the last time; not part of the state."""
+        reasons: list[str] = self.__dict__.pop("_reasons", [])
+        return reasons
+
     @abstractmethod
     def start(self) -> list[Operation]:
         """The first trials."""

@@ -98,6 +98,9 @@ class PopulationBasedTraining(SearchMethod):
         if self._round >= self._rounds or not ranked:
             return [Close(trial, CloseReason.FINISHED) for trial in ranked]
         surplus = max(self._replaced - failed, 0)  # those that failed are replaced first
+        self.because(
+            f"round {self._round} is over: the worst {surplus} of {len(ranked)} are replaced, and {failed} that failed"
+        )
         survivors, worst = ranked[: len(ranked) - surplus], ranked[len(ranked) - surplus :]
         self._waiting.extend((trial, None) for trial in survivors)
         self._waiting.extend((None, survivors[n % len(survivors)]) for n in range(len(worst) + failed))

@@ -87,11 +87,16 @@ class SyncHalving(SearchMethod):
         places = self._populations[k + 1]
         certain = places - (self._populations[k] - len(rung))
         operations: list[Operation] = []
+        where = f"with {len(rung)} of {self._populations[k]} results at {rung.target}, of which {places} go on"
         for rank in range(max(certain, 0)):
-            if rung.at(rank) not in rung.promoted:
-                operations += self._promote(rung.at(rank))
+            trial = rung.at(rank)
+            if trial not in rung.promoted:
+                self.because(f"trial {trial} is promoted: rank {rank + 1} is certain to be enough {where}")
+                operations += self._promote(trial)
         for rank in range(places, len(rung)):
-            operations += self._close(rung.at(rank), CloseReason.STOPPED)
+            if closed := self._close(rung.at(rank), CloseReason.STOPPED):
+                self.because(f"trial {rung.at(rank)} is stopped: rank {rank + 1} is not enough {where}")
+                operations += closed
         return operations
 
     def _promote(self, trial_id: int) -> list[Operation]:
