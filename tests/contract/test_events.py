@@ -23,6 +23,7 @@ NAMED_IN_THE_DESIGN = {
     "checkpoint": "saved",
     "training": "reported",
     "log": "written",
+    "search": "asked answered",
 }
 
 

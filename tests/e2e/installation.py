@@ -57,6 +57,11 @@ class Installation:
             [sys.executable, "-m", module], env={**self.environment, **environment}, stdout=log, stderr=log
         )
 
+    def start_script(self, name: str, script: Path) -> None:
+        """Start a Python script under a name."""
+        log = (self.folder / f"{name}.log").open("ab")
+        self._processes[name] = subprocess.Popen([sys.executable, script], env=self.environment, stdout=log, stderr=log)
+
     def start_services(self) -> None:
         """The three services that are no runner."""
         for name in ("searcher", "scheduler", "metrics"):

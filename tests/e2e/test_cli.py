@@ -77,6 +77,16 @@ def test_an_experiment_is_created_listed_waited_for_and_described(running: Insta
     assert restarted == ["slope 1.0, from 0", "slope 1.0, from 2"]  # the second time from its checkpoint
 
 
+def test_a_searcher_that_knows_only_the_events_decides(running: Installation, tmp_path: Path) -> None:
+    running.start_script("raw", Path(__file__).parents[1] / "models" / "raw_searcher.py")
+    searcher = {"name": "custom", "metric": "loss", "method": "raw"}
+    experiment_id = create(running, line_config(tmp_path, whole_searcher=searcher))
+    experiment = running.wait(experiment_id, 60)
+    assert (experiment["state"], experiment["trials"]) == ("completed", 4)
+    assert trial_states(running, experiment_id) == {"finished": 4}
+    assert running.etude("experiment", "replay", experiment_id).returncode == 0
+
+
 def test_a_search_is_looked_at_again(running: Installation, tmp_path: Path) -> None:
     searcher = {"name": "async_halving", "max_length": 16, "num_rungs": 3, "max_trials": 8}
     experiment_id = create(running, line_config(tmp_path, searcher=searcher))

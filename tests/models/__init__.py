@@ -16,6 +16,7 @@ def line_config(
     length: int = 5,
     seconds: float = 0.0,
     searcher: dict[str, Any] | None = None,
+    whole_searcher: dict[str, Any] | None = None,
     **fields: Any,
 ) -> Path:
     """Write a configuration for :data:`LINE`: a grid over behaviours, or a random search among well-behaved trials."""
@@ -31,7 +32,7 @@ def line_config(
         "name": "line",
         "entrypoint": "python train.py",
         "hyperparameters": {**hyperparameters, "seconds": seconds},
-        "searcher": {**chosen, **(searcher or {})},
+        "searcher": whole_searcher or {**chosen, **(searcher or {})},
         **fields,
     }
     path = folder / "line.yaml"

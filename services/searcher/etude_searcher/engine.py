@@ -14,13 +14,16 @@ from etude.events import (
     ExitReason,
     Hyperparameters,
     Length,
+    SearchAnswered,
     TrialClosed,
     TrialContinued,
     TrialPaused,
     TrialRequested,
 )
+from etude_searcher.asking import NonsenseError, operations
 from etude_searcher.drawing import Drawing
 from etude_searcher.methods import Clone, Close, Continue, Create, Operation, Pause, SearchMethod
+from etude_searcher.methods.custom import CustomSearch
 from etude_searcher.plugins import METHODS, plugin
 from etude_searcher.trial import Trial
 
@@ -125,11 +128,34 @@ class SearchEngine:
         self.config = config
         return events
 
+    def answer(self, answer: SearchAnswered) -> list[Event]:
+        """Carry out what a custom method wants. Nonsense fails the search, and harms nothing else."""
+        method = self.method
+        assert isinstance(method, CustomSearch), "only a custom method is asked"
+        events: list[Event] = []
+        try:
+            if answer.failed is not None:
+                raise NonsenseError(answer.failed)
+            wishes = list(operations(answer, self.trials, self._last_trial + 1, self.config.searcher.longest))
+        except NonsenseError as error:
+            self.failure = f"the custom search method's answer to question {answer.ask}: {error}"
+            return self.close_all(CloseReason.CANCELED)
+        for operation, wish in wishes:
+            if isinstance(operation, Create):
+                self._new_trial()
+                if wish.hyperparameters is not None:
+                    self._recorded = {**self._recorded, operation.trial_id: wish.hyperparameters}
+            events.append(self._event(operation))
+        method.heard(answer.progress, answer.finished)
+        return events + (self.close_all(CloseReason.STOPPED) if method.over else [])
+
     # What can be asked
 
     @property
     def finished(self) -> bool:
         """True once every trial is over, or the search has failed."""
+        if self.failure is None and isinstance(self.method, CustomSearch):
+            return self.method.over
         return self.failure is not None or (bool(self.trials) and self._open == 0)
 
     def progress(self) -> float:
@@ -224,6 +250,8 @@ class SearchEngine:
         )
         self._end(trial)
         closed = TrialClosed(trial_id=trial.trial_id, reason=CloseReason.ERRORED, detail=detail)
+        if isinstance(self.method, CustomSearch):
+            return [closed]
         return [
             closed,
             *self._carry_out(self.method.trial_exited(trial.trial_id, ExitReason.RESTARTS_USED_UP)),

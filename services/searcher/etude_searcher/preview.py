@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-from etude.config import ExperimentConfig
+from etude.config import CustomConfig, ExperimentConfig
 from etude_searcher.methods.brackets import Brackets
 from etude_searcher.simulate import Simulation
 
@@ -63,6 +63,8 @@ def preview(config: ExperimentConfig, seed: int = 0) -> Preview:
     UnknownPluginError, ValueError
         The search cannot be made; see :class:`~etude_searcher.engine.SearchEngine`.
     """
+    if isinstance(config.searcher, CustomConfig):
+        raise ValueError("a custom search is decided elsewhere; there is nothing to preview")
     metric = config.searcher.metric
     simulation = Simulation(config, lambda _, length: ({metric: 0.0}, float(length)), workers=_ALL, seed=seed)
     simulation.engine.deliberate = False

@@ -5,12 +5,13 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Self
 
-from etude.config import ConfigError, Problem, parse
+from etude.config import ConfigError, CustomConfig, Problem, parse
 from etude.events import (
     CloseReason,
     ConfigProblem,
     Event,
     EventError,
+    ExitReason,
     ExperimentActivated,
     ExperimentActivateRequested,
     ExperimentCanceled,
@@ -25,9 +26,11 @@ from etude.events import (
     ExperimentPauseRequested,
     ExperimentProgressed,
     ExperimentRejected,
+    SearchAnswered,
     TrialExited,
     ValidationCompleted,
 )
+from etude_searcher.asking import Asking
 from etude_searcher.change import changed
 from etude_searcher.engine import SearchEngine
 from etude_searcher.methods import UnchangeableError
@@ -96,6 +99,8 @@ class Search:
         self.final: Event | None = None
         self._decided: dict[tuple[int, int], int] = {}
         self._exited: dict[int, int] = {}
+        self._asking: Asking | None = None  # for a custom method
+        self._answered: dict[int, int] = {}  # questions to the decisions that their answers led to
         self._requests: dict[str, int] = {}  # by id: a pause that comes again after an activation is none
         self._told: tuple[float, object] = (-1.0, None)
 
@@ -116,7 +121,7 @@ class Search:
         except (UnknownPluginError, ValueError) as error:
             events = self._reject([Problem("searcher", str(error))])
         else:
-            events = [self._activated(), *self.engine.start()]
+            events = [self._activated(), *self._start()]
         return self._decision(self.created, cause_id, events)
 
     def decide(self, event: Event, cause_id: str = "") -> Decision | None:
@@ -147,6 +152,8 @@ class Search:
                 return self._decided.get((event.trial_id, event.length.amount))
             case TrialExited():
                 return self._exited.get(event.trial_id)
+            case SearchAnswered():
+                return self._answered.get(event.ask)
         return self._requests.get(cause_id)
 
     def reminders(self) -> list[Event]:
@@ -156,9 +163,10 @@ class Search:
         if self.engine is None:
             return []
         last = self.seq - 1
+        asked = [self._asking.out] if self._asking and self._asking.out else []
         if self.state is State.PAUSED:
-            return [self._activated(0), ExperimentPaused(revision=last), *self.engine.outstanding()]
-        return [self._activated(last), *self.engine.outstanding()]
+            return [self._activated(0), ExperimentPaused(revision=last), *self.engine.outstanding(), *asked]
+        return [self._activated(last), *self.engine.outstanding(), *asked]
 
     # Remembering
 
@@ -191,6 +199,8 @@ class Search:
             "decided": [[trial, length, seq] for (trial, length), seq in self._decided.items()],
             "exited": list(self._exited.items()),
             "requests": self._requests,
+            "asking": self._asking.snapshot() if self._asking else None,
+            "answered": list(self._answered.items()),
             "told": self._told[0],
             "final": {"type": self.final.type, "data": self.final.to_json()} if self.final else None,
         }
@@ -210,6 +220,10 @@ class Search:
         search._decided = {(trial, length): seq for trial, length, seq in snapshot["decided"]}
         search._exited = dict(snapshot["exited"])
         search._requests = dict(snapshot["requests"])
+        search._answered = dict(snapshot["answered"])
+        if search.engine is not None and isinstance(search.engine.config.searcher, CustomConfig):
+            search._asking = Asking(search.engine.config.searcher.method)
+            search._asking.restore(snapshot["asking"])
         search._told = (snapshot["told"], search.engine.best if search.engine else None)
         return search
 
@@ -221,7 +235,30 @@ class Search:
             return decision
         self.engine = SearchEngine(parse(self.created.config), self.created.seed)
         self.engine.recall(decision.events)
-        return self._decision(self.created, decision.cause_id, [self._activated(), *self.engine.start()])
+        return self._decision(self.created, decision.cause_id, [self._activated(), *self._start()])
+
+    def _start(self) -> list[Event]:
+        assert self.engine is not None
+        if isinstance(self.engine.config.searcher, CustomConfig):
+            self._asking = Asking(self.engine.config.searcher.method)
+        return [*self.engine.start(), *self._ask(self.created)]
+
+    def _ask(self, about: Event) -> list[Event]:
+        """A custom method is asked about what happened; others have decided already."""
+        assert self.engine is not None
+        if self._asking is None or self.engine.finished:
+            return []
+        return self._asking.about(about, self.seq, self.config, self.engine.trials)
+
+    def _hear_answer(self, answer: SearchAnswered) -> list[Event] | None:
+        asking = self._asking
+        assert self.engine is not None
+        if asking is None or asking.out is None or asking.out.ask != answer.ask:
+            return None
+        self._answered[answer.ask] = self.seq
+        asking.answered(answer)
+        events = self.engine.answer(answer)
+        return events if self.engine.finished else [*events, *asking.next(self.seq, self.config)]
 
     def _answer(self, event: Event) -> list[Event] | None:
         """What an event leads to, or None if it calls for no decision."""
@@ -238,6 +275,8 @@ class Search:
             case TrialExited(trial_id=trial_id):
                 self._know(trial_id)
                 return self._exit(event) if self.engine.trials[trial_id].open else None
+            case SearchAnswered():
+                return self._hear_answer(event)
             case ExperimentPauseRequested() if self.state is State.ACTIVE:
                 self.state = State.PAUSED
                 return [ExperimentPaused(revision=self.seq)]
@@ -261,12 +300,15 @@ class Search:
         assert self.engine is not None
         self._decided[(event.trial_id, event.length.amount)] = self.seq
         checkpoint = event.checkpoint.uri if event.checkpoint else None
-        return self.engine.validation_completed(event.trial_id, event.length.amount, event.metrics, checkpoint)
+        events = self.engine.validation_completed(event.trial_id, event.length.amount, event.metrics, checkpoint)
+        if self._asking and not self.engine.trials[event.trial_id].open:  # its metric was no number
+            return events + self._ask(TrialExited(trial_id=event.trial_id, reason=ExitReason.RESTARTS_USED_UP))
+        return events + self._ask(event)
 
     def _exit(self, event: TrialExited) -> list[Event]:
         assert self.engine is not None
         self._exited[event.trial_id] = self.seq
-        return self.engine.trial_exited(event.trial_id, event.reason, event.detail)
+        return self.engine.trial_exited(event.trial_id, event.reason, event.detail) + self._ask(event)
 
     def _change(self, event: ExperimentChangeRequested) -> list[Event] | None:
         """Other settings; a search that had completed goes on if they give it more to do."""

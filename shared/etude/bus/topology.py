@@ -67,7 +67,7 @@ def searcher_partition(number: int) -> Queue:
         "kill-requested",
         "change-requested",
     )
-    keys = [*(f"experiment.{verb}" for verb in requests), "validation.completed", "trial.exited"]
+    keys = [*(f"experiment.{verb}" for verb in requests), "validation.completed", "trial.exited", "search.answered"]
     return Queue(f"etude.searcher.{number}", EVENTS, tuple(f"{key}.*.{number}" for key in keys))
 
 
@@ -77,6 +77,11 @@ def searcher_roster() -> Queue:
     Of a queue with a single active consumer the broker tells no more than that one (RabbitMQ 3.10 to 4).
     """
     return Queue("etude.searcher.roster", EVENTS, (), single_active=False)
+
+
+def custom_searcher(method: str) -> Queue:
+    """What the process of a custom search method hears: all questions, also to others."""
+    return Queue(f"etude.custom.{runner_word(method)}", EVENTS, ("search.asked.#",))
 
 
 def scheduler_pool(pool: str = "default") -> Queue:

@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, JsonValue, Tag, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from etude.events import Length
+from etude.events import Length, Unit
 
 _PLUGIN = "plugin"
 
@@ -241,6 +241,23 @@ class PbtConfig(CommonSearcher):
         return value
 
 
+class CustomConfig(CommonSearcher):
+    """A method that runs outside, and answers by events."""
+
+    name: Literal["custom"]
+    method: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+    """The name under which it is served."""
+    unit: Unit = Unit.BATCHES
+    """Of all lengths of the search."""
+    options: dict[str, JsonValue] = {}
+    """For the method."""
+
+    @property
+    def longest(self) -> Length:
+        """Nobody here knows; only the unit counts."""
+        return Length(unit=self.unit, amount=1)
+
+
 class PluginConfig(_WithMaxLength):
     """A search method that another distribution brings; further fields are its own."""
 
@@ -263,6 +280,7 @@ _MODELS: dict[str, type[CommonSearcher]] = {
         HyperbandConfig,
         MedianStoppingConfig,
         PbtConfig,
+        CustomConfig,
     )
 }
 
@@ -330,6 +348,7 @@ SearcherConfig = Annotated[
     | Annotated[HyperbandConfig, Tag("hyperband")]
     | Annotated[MedianStoppingConfig, Tag("median_stopping")]
     | Annotated[PbtConfig, Tag("pbt")]
+    | Annotated[CustomConfig, Tag("custom")]
     | Annotated[PluginConfig, Tag(_PLUGIN)],
     Discriminator(_kind),
 ]

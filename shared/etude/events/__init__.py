@@ -47,6 +47,7 @@ from etude.events.report import (
     ValidationCompleted,
 )
 from etude.events.runner import RunnerDraining, RunnerHeartbeat, RunnerJoined, RunnerLeft, RunningTrial, Slot
+from etude.events.search import AskCause, OperationKind, SearchAnswered, SearchAsked, SearchOperation
 from etude.events.trial import (
     CloseReason,
     ExitReason,
@@ -64,6 +65,7 @@ __all__ = [
     "AllocationReleased",
     "AllocationRevoked",
     "AllocationStarted",
+    "AskCause",
     "BestTrial",
     "CheckpointReference",
     "CheckpointSaved",
@@ -94,12 +96,16 @@ __all__ = [
     "LogLine",
     "LogWritten",
     "ModelDefinition",
+    "OperationKind",
     "Record",
     "RunnerDraining",
     "RunnerHeartbeat",
     "RunnerJoined",
     "RunnerLeft",
     "RunningTrial",
+    "SearchAnswered",
+    "SearchAsked",
+    "SearchOperation",
     "Slot",
     "TrainingPoint",
     "TrainingReported",
