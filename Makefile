@@ -6,13 +6,14 @@ BIN := $(VENV)/bin
 DISTRIBUTIONS := shared services/searcher services/scheduler services/trial_runner services/metrics services/standalone
 CODE := shared services tests examples bench
 
-.PHONY: help demo test unit lint types servers generate clean
+.PHONY: help demo test unit lint types servers generate bench-quality bench-peers bench-decisions clean
 
 help:
 	@echo "make demo      tune a small network on this machine (a minute)"
 	@echo "make test      install, lint, check types, run every test on a real RabbitMQ and mongod"
 	@echo "make unit      the unit tests alone"
 	@echo "make generate  write docs/asyncapi.yaml and docs/experiment-config.schema.json anew from the models"
+	@echo "make bench-quality, bench-peers, bench-decisions: see bench/README.md"
 	@echo "make clean     remove what the other targets made"
 
 demo: $(VENV)/.demo
@@ -37,6 +38,17 @@ generate: $(VENV)/.demo
 	$(BIN)/python -m etude.bus.asyncapi > docs/asyncapi.yaml
 	$(BIN)/python -m etude.config.schema > docs/experiment-config.schema.json
 
+bench-quality: $(VENV)/.bench
+	$(BIN)/python bench/search_quality.py
+
+bench-peers: $(VENV)/.bench
+	$(PYTHON) -m venv .venv-peers
+	.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check -r bench/requirements-peers.txt
+	$(BIN)/python bench/search_quality.py --peers .venv-peers/bin/python
+
+bench-decisions: $(VENV)/.demo
+	$(BIN)/python bench/decisions.py
+
 servers:
 	sh tests/servers/install_rabbitmq.sh
 
@@ -52,5 +64,9 @@ $(VENV)/.tests: $(VENV)/.demo tests/requirements.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -r tests/requirements.txt
 	touch $@
 
+$(VENV)/.bench: $(VENV)/.demo
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check onnxruntime
+	touch $@
+
 clean:
-	rm -rf $(VENV) .etude .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .venv-peers .etude .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

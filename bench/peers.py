@@ -115,6 +115,69 @@ def optuna_peer(sampler: str, pruner: str | None) -> Callable[[Task, int], Peer]
     return make
 
 
+def syne_tune_peer(name: str) -> Callable[[Task, int], Peer]:
+    """Syne Tune's scheduler of that name, as it is by default, from the shortest length that says something."""
+
+    def make(task: Task, seed: int) -> Peer:
+        import logging
+        from datetime import datetime
+
+        from syne_tune.backend.trial_status import Trial
+        from syne_tune.optimizer import baselines
+
+        logging.disable(logging.CRITICAL)
+        warnings.simplefilter("ignore")
+        scheduler = getattr(baselines, name)(
+            config_space={d["name"]: _domain(d) for d in task.dimensions},
+            metric="loss",
+            time_attr="epoch",
+            max_t=task.longest,
+            grace_period=task.shortest,
+            random_seed=seed,
+        )
+
+        class SyneTune(Peer):
+            def __init__(self) -> None:
+                self.trials = 0
+                self.result: dict[Any, dict[str, Any]] = {}
+
+            def ask(self) -> tuple[Any, dict[str, Any], int]:
+                config = scheduler.suggest().config
+                trial = Trial(self.trials, config, datetime(2026, 1, 1))
+                self.trials += 1
+                scheduler.on_trial_add(trial)
+                turned = {d["name"] for d in task.dimensions if d.get("neglog1m")}
+                return trial, {key: 1 - value if key in turned else value for key, value in config.items()}, 0
+
+            def tell(self, trial: Any, epoch: int, loss: float) -> bool:
+                self.result[trial.trial_id] = {"loss": min(loss, 1e30), "epoch": epoch}
+                if epoch >= task.longest:
+                    return True
+                decision = scheduler.on_trial_result(trial, self.result[trial.trial_id])
+                return bool(decision != "CONTINUE")
+
+            def end(self, trial: Any, loss: float) -> None:
+                result = self.result.pop(trial.trial_id)
+                if result["epoch"] >= task.longest:
+                    scheduler.on_trial_complete(trial, result)
+                else:
+                    scheduler.on_trial_remove(trial)
+
+        return SyneTune()
+
+    return make
+
+
+def _domain(d: dict[str, Any]) -> Any:
+    from syne_tune.config_space import lograndint, loguniform, randint, uniform
+
+    if d.get("neglog1m"):
+        return loguniform(1 - d["upper"], 1 - d["lower"])
+    if d["type"] == "int":
+        return (lograndint if d["log"] else randint)(d["lower"], d["upper"])
+    return (loguniform if d["log"] else uniform)(d["lower"], d["upper"])
+
+
 def _suggest(trial: Any, d: dict[str, Any]) -> Any:
     if d.get("neglog1m"):
         return 1 - trial.suggest_float(d["name"], 1 - d["upper"], 1 - d["lower"], log=True)
@@ -129,6 +192,9 @@ PEERS: dict[str, Callable[[Task, int], Peer]] = {
     "Optuna random, halving": optuna_peer("random", "halving"),
     "Optuna TPE, halving": optuna_peer("tpe", "halving"),
     "Optuna TPE, hyperband": optuna_peer("tpe", "hyperband"),
+    "Syne Tune ASHA": syne_tune_peer("ASHA"),
+    "Syne Tune BOHB": syne_tune_peer("BOHB"),
+    "Syne Tune ASHA CQR": syne_tune_peer("ASHACQR"),
 }
 
 

@@ -25,6 +25,7 @@ from etude_searcher.simulate import Outcome, Simulation
 OWN: dict[str, dict[str, Any]] = {
     "etude random": {"name": "random", "max_trials": 45},
     "etude adaptive_asha": {"name": "adaptive_asha", "max_trials": 150},
+    "etude adaptive_asha, tpe": {"name": "adaptive_asha", "max_trials": 150, "sampler": {"name": "tpe"}},
 }
 
 

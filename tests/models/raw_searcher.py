@@ -16,7 +16,7 @@ TRIALS, LENGTH = 4, {"batches": 5}
 
 def answer(data: dict[str, Any]) -> dict[str, Any]:
     """Create some trials at the beginning, close each when it reports, and finish when all have."""
-    closed = (data["state"] or {"closed": 0})["closed"]
+    closed = data.get("state", {"closed": 0})["closed"]
     operations: list[dict[str, Any]] = []
     if data["cause"] == "started":
         for _ in range(TRIALS):

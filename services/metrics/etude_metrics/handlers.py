@@ -86,7 +86,7 @@ class MetricsHandlers:
         return {experiment_id: known.get(experiment_id) or new_experiment(experiment_id) for experiment_id in ids}
 
     async def _load_trials(self, batch: Sequence[Envelope]) -> dict[tuple[str, int], Document]:
-        keys = sorted({(e.experiment, e.data.trial_id) for e in batch if hasattr(e.data, "trial_id")})
+        keys = sorted({(e.experiment, t) for e in batch if (t := getattr(e.data, "trial_id", None)) is not None})
         ids = [f"{experiment_id}/{trial_id}" for experiment_id, trial_id in keys]
         known = {document["_id"]: document for document in await self._store.get(TRIAL_VIEWS, ids)}
         return {key: known.get(f"{key[0]}/{key[1]}") or new_trial(*key) for key in keys}

@@ -3,6 +3,7 @@
 import pytest
 
 from etude.events import (
+    AskCause,
     CheckpointSaved,
     Envelope,
     Event,
@@ -11,6 +12,7 @@ from etude.events import (
     LogLine,
     LogWritten,
     RunnerHeartbeat,
+    SearchAsked,
     TrainingPoint,
     TrainingReported,
 )
@@ -97,6 +99,12 @@ async def test_what_belongs_to_no_experiment_leaves_no_trace(store: SqliteStore)
     heartbeat = RunnerHeartbeat(runner_id="a", session="1", slots=[])
     await MetricsHandlers(store).handle_events([envelope(heartbeat, None)])
     assert await store.count(EXPERIMENT_VIEWS, {}) == 0
+
+
+async def test_a_question_about_no_trial_makes_none(store: SqliteStore) -> None:
+    asked = SearchAsked(ask=0, method="mine", cause=AskCause.STARTED, config={})
+    await MetricsHandlers(store).handle_events(wrapped(created(), asked))
+    assert await store.count(TRIAL_VIEWS, {}) == 0
 
 
 async def test_training_metrics_and_logs_are_kept_once(store: SqliteStore) -> None:
