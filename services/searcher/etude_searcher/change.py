@@ -36,7 +36,15 @@ def changed(config: dict[str, Any], wish: ExperimentChangeRequested, engine: Sea
         searcher[name] = told[name]
     if rungs := getattr(engine.method, "rungs", None):
         searcher["bracket_rungs"] = list(rungs)
+    ranges = _merged(config.get("hyperparameters", {}), told["hyperparameters"] or {})
     resources = {**config.get("resources", {})}
     resources.update({name: told[name] for name in _OF_THE_RESOURCES if told[name] is not None})
     labels = {} if told["labels"] is None else {"labels": told["labels"]}
-    return {**config, "searcher": searcher, "resources": resources, **labels}
+    return {**config, "searcher": searcher, "hyperparameters": ranges, "resources": resources, **labels}
+
+
+def _merged(ranges: Any, wish: Any) -> Any:
+    """Ranges with what was wished for, on every level."""
+    if not isinstance(ranges, dict) or not isinstance(wish, dict):
+        return wish
+    return {**ranges, **{name: _merged(ranges.get(name), value) for name, value in wish.items()}}

@@ -95,6 +95,18 @@ class Drawing:
                 break
         return self.remember(values)
 
+    def within(self, config: ExperimentConfig, drawn: Mapping[int, Hyperparameters]) -> "Drawing":
+        """The same within other ranges: what is taken and what was learned stay.
+
+        Parameters
+        ----------
+        drawn : hyperparameters of all trials
+        """
+        other = Drawing(config, self._seed)
+        other.remember_all(drawn.values())
+        other.sampler.restore(self.sampler.snapshot(), drawn)
+        return other
+
     def remember(self, values: Hyperparameters) -> Hyperparameters:
         """These are taken."""
         self._drawn.add(digest(values))

@@ -22,7 +22,7 @@ from etude.events import (
 )
 from etude_searcher.asking import NonsenseError, operations
 from etude_searcher.drawing import Drawing
-from etude_searcher.methods import Clone, Close, Continue, Create, Operation, Pause, SearchMethod
+from etude_searcher.methods import Clone, Close, Continue, Create, Operation, Pause, SearchMethod, UnchangeableError
 from etude_searcher.methods.custom import CustomSearch
 from etude_searcher.plugins import METHODS, plugin
 from etude_searcher.trial import Trial
@@ -124,9 +124,19 @@ class SearchEngine:
         UnchangeableError
             The method cannot be changed so; nothing has been.
         """
-        events = self._carry_out(self.method.change(config.searcher))
+        drawing = self._drawing
+        if config.hyperparameters != self.config.hyperparameters:
+            if drawing.sampler.points is not None:
+                raise UnchangeableError("a grid is what it was when the search began; its ranges cannot be changed")
+            drawing = drawing.within(config, {t.trial_id: t.hyperparameters for t in self.trials.values()})
+        before, self._drawing = self._drawing, drawing
+        try:
+            operations = self.method.change(config.searcher)
+        except UnchangeableError:
+            self._drawing = before
+            raise
         self.config = config
-        return events
+        return self._carry_out(operations)
 
     def answer(self, answer: SearchAnswered) -> list[Event]:
         """Carry out what a custom method wants. Nonsense fails the search, and harms nothing else."""

@@ -109,7 +109,7 @@ def set_(
     experiment_id: Id,
     changes: Annotated[list[str], typer.Argument(metavar="NAME=VALUE...", help="Such as max_trials=+50.")],
 ) -> None:
-    """Change max_trials, max_length, max_concurrent_trials, priority, weight or labels.
+    """Change max_trials, max_length, max_concurrent_trials, priority, weight, labels, or hyperparameters.NAME.minval.
 
     A completed experiment goes on if that gives it more to do.
     """

@@ -4,11 +4,14 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pydantic import ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from etude.config import parse
 from etude.events import ExperimentChangeRequested
 
 _SETTINGS = ("max_trials", "max_length", "max_concurrent_trials", "priority", "weight", "labels")
+_RANGES = "hyperparameters."
 
 
 class ChangeError(ValueError):
@@ -22,7 +25,8 @@ def read_changes(
 
     Parameters
     ----------
-    assignments : such as ``max_trials=80``, ``max_trials=+50`` (more than now), ``labels=a,b``
+    assignments : such as ``max_trials=80``, ``max_trials=+50`` (more than now), ``labels=a,b``,
+        ``hyperparameters.lr.maxval=-2``
     config : of the experiment, as JSON values
 
     Raises
@@ -34,6 +38,9 @@ def read_changes(
     wishes: dict[str, Any] = {}
     for assignment in assignments:
         name, equals, value = assignment.partition("=")
+        if equals and name.startswith(_RANGES):
+            _put(wishes.setdefault("hyperparameters", {}), name.removeprefix(_RANGES).split("."), _scalar(name, value))
+            continue
         if not equals or name not in _SETTINGS:
             raise ChangeError(f"{assignment!r}: give NAME=VALUE, where NAME is one of {', '.join(_SETTINGS)}")
         wishes[name] = _value(name, value, current)
@@ -44,6 +51,19 @@ def read_changes(
     except ValidationError as error:
         places = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
         raise ChangeError(places) from None
+
+
+def _put(ranges: dict[str, Any], path: list[str], value: Any) -> None:
+    for key in path[:-1]:
+        ranges = ranges.setdefault(key, {})
+    ranges[path[-1]] = value
+
+
+def _scalar(name: str, value: str) -> Any:
+    try:
+        return YAML(typ="safe", pure=True).load(value)
+    except YAMLError:
+        raise ChangeError(f"{name}={value}: a value as in the configuration is expected") from None
 
 
 def _value(name: str, value: str, current: Any) -> Any:

@@ -65,6 +65,10 @@ class ExperimentChangeRequested(Event):
     max_concurrent_trials: Annotated[int, Field(ge=0)] | None = None
     max_trials: Annotated[int, Field(ge=1)] | None = None
     max_length: Length | None = None
+    hyperparameters: Annotated[
+        dict[str, JsonValue] | None,
+        Field(description="Ranges to narrow or widen, as in the configuration; what is not named stays as it is."),
+    ] = None
     priority: int | None = None
     weight: Annotated[float, Field(gt=0)] | None = None
     labels: list[str] | None = None

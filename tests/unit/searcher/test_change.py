@@ -21,6 +21,7 @@ from etude_searcher.search import Search, State
 from tests.unit.make import created, raw_config, validation
 
 HALVING = {"name": "async_halving", "num_rungs": 3, "max_length": 160, "max_trials": 12, "max_concurrent_trials": 1}
+GRID = {"name": "random", "max_trials": 3, "sampler": {"name": "grid"}}
 ASHA = {"name": "adaptive_asha", "max_length": 160, "max_trials": 12, "max_concurrent_trials": 2}
 
 
@@ -147,7 +148,19 @@ def test_fewer_at_a_time_in_halving_let_the_others_finish() -> None:
         ({"name": "single"}, {"max_trials": 3}, "a single search has no max_trials to be changed"),
         ({"name": "random", "max_trials": 4}, {"max_trials": 2}, "max_trials and max_length can only grow"),
         (HALVING, {"max_length": Length.batches(10)}, "do not fit|can only grow"),
-        ({"name": "hyperband", "max_length": 9}, {"max_concurrent_trials": 2}, "a hyperband search cannot be changed"),
+        ({"name": "hyperband", "max_length": 9}, {"max_length": Length.batches(81)}, "would have other brackets"),
+        (
+            {"name": "adaptive_simple", "max_trials": 8},
+            {"max_trials": 20},
+            "populations of a synchronous search are fixed",
+        ),
+        (
+            {"name": "median_stopping", "max_trials": 8},
+            {"max_length": Length.batches(900)},
+            "max_length stays as it is",
+        ),
+        (HALVING, {"hyperparameters": {"rate": {"minval": 5}}}, "minval 5.0 is above maxval 0.0"),
+        (GRID, {"hyperparameters": {"rate": {"minval": -9}}}, "a grid is what it was when the search began"),
         (HALVING, {"max_length": Length(unit="epochs", amount=500)}, "batches"),
     ],
 )
@@ -160,6 +173,43 @@ def test_what_cannot_be_changed_is_refused_with_the_reason(
     refused = next(event for event in story.ask(**wish) if isinstance(event, ExperimentChangeRefused))
     assert any(part in refused.reason for part in reason.split("|"))
     assert json.dumps(story.search.snapshot()["engine"]) == before
+
+
+@pytest.mark.parametrize(
+    "searcher",
+    [
+        {"name": "sync_halving", "num_rungs": 2, "max_trials": 16},
+        {"name": "adaptive_simple", "max_trials": 16, "mode": "aggressive"},
+        {"name": "adaptive", "budget": 4000, "mode": "aggressive"},
+        {"name": "hyperband", "max_length": 27},
+        {"name": "median_stopping", "max_trials": 16},
+    ],
+)
+def test_every_method_can_train_more_at_a_time(searcher: dict[str, Any]) -> None:
+    story = Story(**{**searcher, "max_concurrent_trials": 1})
+    before = len(story.queue)
+    story.ask(max_concurrent_trials=6)
+    assert len(story.queue) > before
+    story.run()
+    assert story.search.state is State.COMPLETED
+
+
+@pytest.mark.parametrize("sampler", ["random", "sobol", "tpe"])
+def test_ranges_are_narrowed_and_what_was_learned_stays(sampler: str) -> None:
+    options = {"startup_trials": 5} if sampler == "tpe" else {}
+    story = Story(name="random", max_trials=30, max_concurrent_trials=1, sampler={"name": sampler, **options})
+    story.run(steps=10)
+    story.ask(hyperparameters={"rate": {"minval": -2, "maxval": -1}})
+    engine = story.search.engine
+    assert engine is not None
+    begun = len(engine.trials)
+    story.run(crash=True)
+    engine = story.search.engine
+    assert engine is not None
+    rates: list[Any] = [engine.trials[trial].hyperparameters["rate"] for trial in range(begun + 1, 31)]
+    assert all(0.01 <= rate <= 0.1 for rate in rates)
+    assert len(set(rates)) == len(rates)
+    assert engine.config.hyperparameters == story.search.engine.config.hyperparameters  # type: ignore[union-attr]
 
 
 def test_priority_weight_and_labels_change_the_configuration_alone() -> None:

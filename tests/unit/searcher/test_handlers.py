@@ -1,5 +1,8 @@
 """The searcher's shell: commit, then publish; a decision is made once."""
 
+import asyncio
+import time
+
 import pytest
 
 from etude.bus import MemoryBroker, MemoryBus
@@ -23,10 +26,10 @@ from tests.unit.make import NOW, created, envelope, raw_config, validation
 class Searcher:
     """Handlers with a store and a broker of their own."""
 
-    def __init__(self, store: SqliteStore | None = None) -> None:
+    def __init__(self, store: SqliteStore | None = None, deadline: float = 0.05) -> None:
         self.store = store or SqliteStore()
         self.broker = MemoryBroker()
-        self.handlers = SearchHandlers(self.store, MemoryBus(self.broker), lambda: NOW)
+        self.handlers = SearchHandlers(self.store, MemoryBus(self.broker), lambda: NOW, deadline)
 
     def told(self) -> list[Envelope]:
         ready = self.broker.queues[scheduler_pool().name].ready
@@ -139,6 +142,52 @@ async def test_an_experiment_in_another_pool_is_told_there(searcher: Searcher) -
     await searcher.handlers.handle([envelope(created(raw), pool="gpu")])
     assert searcher.told() == []
     assert len(searcher.broker.queues[scheduler_pool("gpu").name].ready) > 0
+
+
+def thoughtful() -> Envelope:
+    raw = raw_config({"max_trials": 12, "max_concurrent_trials": 1, "sampler": {"name": "tpe", "startup_trials": 3}})
+    return envelope(created(raw))
+
+
+async def trained(searcher: Searcher, count: int) -> int:
+    """Train so many trials one after another; returns how many draws nobody had prepared."""
+    await searcher.handlers.handle([thoughtful()])
+    for trial in range(1, count + 1):
+        await searcher.handlers.handle([envelope(validation(trial, 400, loss=trial))])
+    [document] = await searcher.store.get(EXPERIMENTS, ["exp"])
+    return int(document["unprepared_draws"])
+
+
+async def test_a_sampler_thinks_between_decisions_and_a_decision_waits_for_it() -> None:
+    patient = Searcher(deadline=30.0)
+    await patient.store.open()
+    assert await trained(patient, 8) <= 1  # the first that could have been prepared had no time before it
+
+
+async def test_a_decision_does_not_wait_for_a_slow_sampler(monkeypatch) -> None:
+    began = asyncio.Event()
+
+    def forever(*_: object) -> None:
+        loop.call_soon_threadsafe(began.set)
+        time.sleep(0.5)
+
+    loop = asyncio.get_running_loop()
+    monkeypatch.setattr("etude_searcher.samplers.tpe.TpeSampler.propose", forever)
+    hasty = Searcher(deadline=0.01)
+    await hasty.store.open()
+    async with asyncio.timeout(10):
+        assert await trained(hasty, 6) >= 2
+        await began.wait()
+
+
+async def test_a_sampler_that_fails_draws_at_random(monkeypatch) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("no convergence")
+
+    monkeypatch.setattr("etude_searcher.samplers.tpe.TpeSampler.propose", fail)
+    searcher = Searcher(deadline=30.0)
+    await searcher.store.open()
+    assert await trained(searcher, 8) >= 1
 
 
 async def test_repair_tells_again_what_is_awaited(searcher: Searcher) -> None:

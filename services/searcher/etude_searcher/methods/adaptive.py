@@ -4,6 +4,7 @@ from etude.config import AdaptiveConfig, SyncHalvingConfig
 from etude.events import Length
 from etude_searcher.methods.brackets import Brackets, bracket_rungs, rungs_that_fit, shared_evenly
 from etude_searcher.methods.method import NewTrial
+from etude_searcher.methods.operation import Operation
 from etude_searcher.methods.sync_halving import SyncHalving
 
 
@@ -11,26 +12,25 @@ class Adaptive(Brackets):
     """A bracket of R = min(max_rungs, floor(log_d L) + 1) rungs down to one of few, each a :class:`SyncHalving`."""
 
     def __init__(self, config: AdaptiveConfig, new_trial: NewTrial, points: int | None = None) -> None:
-        d, unit = config.divisor, config.max_length.unit
-        most = min(config.max_rungs, rungs_that_fit(config.max_length.amount, d))
-        rungs = config.bracket_rungs or bracket_rungs(most, config.mode)
-        budgets = shared_evenly(config.budget.amount, len(rungs))
-        concurrency = shared_evenly(config.max_concurrent_trials, len(rungs))
-        super().__init__(
-            (
-                SyncHalving(
-                    SyncHalvingConfig(
-                        metric=config.metric,
-                        max_length=config.max_length,
-                        num_rungs=r,
-                        budget=Length(unit=unit, amount=max(budget, 1)),
-                        divisor=d,
-                        max_concurrent_trials=max(at_a_time, 1) if config.max_concurrent_trials else 0,
-                    ),
-                    new_trial,
-                    points,
-                ),
-                max(budget, 1),
+        most = min(config.max_rungs, rungs_that_fit(config.max_length.amount, config.divisor))
+        self.rungs = config.bracket_rungs or bracket_rungs(most, config.mode)
+        super().__init__((SyncHalving(bracket, new_trial, points), 1) for bracket in self._configs(config))
+
+    def change(self, config: AdaptiveConfig) -> list[Operation]:
+        """More or fewer at a time."""
+        return self.change_each(self._configs(config))
+
+    def _configs(self, config: AdaptiveConfig) -> list[SyncHalvingConfig]:
+        budgets = shared_evenly(config.budget.amount, len(self.rungs))
+        concurrency = shared_evenly(config.max_concurrent_trials, len(self.rungs))
+        return [
+            SyncHalvingConfig(
+                metric=config.metric,
+                max_length=config.max_length,
+                num_rungs=r,
+                budget=Length(unit=config.max_length.unit, amount=max(budget, 1)),
+                divisor=config.divisor,
+                max_concurrent_trials=max(at_a_time, 1) if config.max_concurrent_trials else 0,
             )
-            for r, budget, at_a_time in zip(rungs, budgets, concurrency, strict=True)
-        )
+            for r, budget, at_a_time in zip(self.rungs, budgets, concurrency, strict=True)
+        ]

@@ -3,6 +3,7 @@
 from etude.config import AdaptiveSimpleConfig, SyncHalvingConfig
 from etude_searcher.methods.brackets import Brackets, bracket_rungs, rungs_that_fit, shared_evenly
 from etude_searcher.methods.method import NewTrial
+from etude_searcher.methods.operation import Operation
 from etude_searcher.methods.sync_halving import SyncHalving
 
 
@@ -14,25 +15,27 @@ class AdaptiveSimple(Brackets):
 
     def __init__(self, config: AdaptiveSimpleConfig, new_trial: NewTrial, points: int | None = None) -> None:
         trials = config.max_trials if points is None else min(config.max_trials, points)
-        d = config.divisor
-        most = min(config.max_rungs, rungs_that_fit(config.max_length.amount, d), rungs_that_fit(trials, d))
-        rungs = (config.bracket_rungs or bracket_rungs(most, config.mode))[:trials]
-        counts = shared_evenly(trials, len(rungs))
-        concurrency = shared_evenly(config.max_concurrent_trials, len(rungs))
-        super().__init__(
-            (
-                SyncHalving(
-                    SyncHalvingConfig(
-                        metric=config.metric,
-                        max_length=config.max_length,
-                        num_rungs=r,
-                        max_trials=count,
-                        divisor=d,
-                        max_concurrent_trials=max(at_a_time, 1) if config.max_concurrent_trials else 0,
-                    ),
-                    new_trial,
-                ),
-                count,
+        d, length = config.divisor, config.max_length.amount
+        most = min(config.max_rungs, rungs_that_fit(length, d), rungs_that_fit(trials, d))
+        self.rungs = (config.bracket_rungs or bracket_rungs(most, config.mode))[:trials]
+        configs = self._configs(config, trials)
+        super().__init__((SyncHalving(bracket, new_trial), bracket.max_trials or 1) for bracket in configs)
+
+    def change(self, config: AdaptiveSimpleConfig) -> list[Operation]:
+        """More or fewer at a time."""
+        return self.change_each(self._configs(config, config.max_trials))
+
+    def _configs(self, config: AdaptiveSimpleConfig, trials: int) -> list[SyncHalvingConfig]:
+        counts = shared_evenly(trials, len(self.rungs))
+        concurrency = shared_evenly(config.max_concurrent_trials, len(self.rungs))
+        return [
+            SyncHalvingConfig(
+                metric=config.metric,
+                max_length=config.max_length,
+                num_rungs=r,
+                max_trials=count,
+                divisor=config.divisor,
+                max_concurrent_trials=max(at_a_time, 1) if config.max_concurrent_trials else 0,
             )
-            for r, count, at_a_time in zip(rungs, counts, concurrency, strict=True)
-        )
+            for r, count, at_a_time in zip(self.rungs, counts, concurrency, strict=True)
+        ]

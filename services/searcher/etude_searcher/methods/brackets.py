@@ -43,6 +43,8 @@ class Brackets(SearchMethod):
         ----------
         configs : of each bracket
         """
+        if len(configs) != len(self.brackets):
+            raise UnchangeableError("a longer max_length would have other brackets; create a new experiment")
         before = [bracket.snapshot() for bracket in self.brackets]
         operations: list[Operation] = []
         try:

@@ -5,6 +5,7 @@ import math
 from etude.config import HyperbandConfig, SyncHalvingConfig
 from etude_searcher.methods.brackets import Brackets, rungs_that_fit, shared_evenly
 from etude_searcher.methods.method import NewTrial
+from etude_searcher.methods.operation import Operation
 from etude_searcher.methods.sync_halving import SyncHalving
 
 
@@ -16,25 +17,26 @@ class Hyperband(Brackets):
     """
 
     def __init__(self, config: HyperbandConfig, new_trial: NewTrial, points: int | None = None) -> None:
-        d = config.divisor
-        brackets = rungs_that_fit(config.max_length.amount, d)
-        trials = [math.ceil(brackets / rungs * d ** (rungs - 1)) for rungs in range(brackets, 0, -1)]
-        concurrency = shared_evenly(config.max_concurrent_trials, brackets)
-        super().__init__(
-            (
-                SyncHalving(
-                    SyncHalvingConfig(
-                        metric=config.metric,
-                        max_length=config.max_length,
-                        num_rungs=rungs,
-                        max_trials=count,
-                        divisor=d,
-                        max_concurrent_trials=max(at_a_time, 1) if config.max_concurrent_trials else 0,
-                    ),
-                    new_trial,
-                    points,
-                ),
-                count,
-            )
-            for rungs, count, at_a_time in zip(range(brackets, 0, -1), trials, concurrency, strict=True)
+        configs = _configs(config)
+        super().__init__((SyncHalving(bracket, new_trial, points), bracket.max_trials or 1) for bracket in configs)
+
+    def change(self, config: HyperbandConfig) -> list[Operation]:
+        """More or fewer at a time."""
+        return self.change_each(_configs(config))
+
+
+def _configs(config: HyperbandConfig) -> list[SyncHalvingConfig]:
+    d = config.divisor
+    brackets = rungs_that_fit(config.max_length.amount, d)
+    concurrency = shared_evenly(config.max_concurrent_trials, brackets)
+    return [
+        SyncHalvingConfig(
+            metric=config.metric,
+            max_length=config.max_length,
+            num_rungs=rungs,
+            max_trials=math.ceil(brackets / rungs * d ** (rungs - 1)),
+            divisor=d,
+            max_concurrent_trials=max(at_a_time, 1) if config.max_concurrent_trials else 0,
         )
+        for rungs, at_a_time in zip(range(brackets, 0, -1), concurrency, strict=True)
+    ]

@@ -6,7 +6,7 @@ from typing import Any
 
 from etude.config import MedianStoppingConfig
 from etude.events import CloseReason, ExitReason
-from etude_searcher.methods.method import NewTrial, SearchMethod
+from etude_searcher.methods.method import NewTrial, SearchMethod, UnchangeableError
 from etude_searcher.methods.operation import Close, Continue, Create, Operation
 
 _CHECKS = 10
@@ -52,6 +52,16 @@ class MedianStopping(SearchMethod):
             self._over -= 1
             self._created -= 1
         return self._next()
+
+    def change(self, config: MedianStoppingConfig) -> list[Operation]:
+        """More trials, and more or fewer at a time."""
+        if config.max_length.amount != self._length or config.max_trials < self._created:
+            raise UnchangeableError(
+                f"{self._created} trials have been begun; max_trials can only grow, and max_length stays as it is"
+            )
+        self._trials = config.max_trials
+        self._concurrent = config.max_concurrent_trials or self._trials
+        return [self._create() for _ in range(min(self._concurrent - len(self._results), self._trials - self._created))]
 
     def progress(self) -> float:
         return self._over / self._trials
@@ -99,7 +109,8 @@ class MedianStopping(SearchMethod):
         return [Close(trial_id, reason), *self._next()]
 
     def _next(self) -> list[Operation]:
-        return [self._create()] if self._created < self._trials else []
+        room = len(self._results) < self._concurrent and self._created < self._trials
+        return [self._create()] if room else []
 
     def _create(self) -> Operation:
         trial_id = self._new_trial()

@@ -6,7 +6,7 @@ from typing import Any
 
 from etude.config import PbtConfig
 from etude.events import CloseReason, ExitReason
-from etude_searcher.methods.method import NewTrial, SearchMethod
+from etude_searcher.methods.method import NewTrial, SearchMethod, UnchangeableError
 from etude_searcher.methods.operation import Clone, Close, Continue, Create, Operation, Pause
 
 _Turn = tuple[int | None, int | None]
@@ -60,6 +60,13 @@ class PopulationBasedTraining(SearchMethod):
         else:
             self._failed += 1
         return self._go_on()
+
+    def change(self, config: PbtConfig) -> list[Operation]:
+        """More or fewer at a time."""
+        if config.population_size != self._size or config.num_rounds != self._rounds:
+            raise UnchangeableError("of population based training only max_concurrent_trials can be changed")
+        self._concurrent = config.max_concurrent_trials or self._size
+        return self._fill()
 
     def progress(self) -> float:
         done = self._round * self._size + len(self._results) + self._failed

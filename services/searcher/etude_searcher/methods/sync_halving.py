@@ -6,7 +6,7 @@ from typing import Any
 
 from etude.config import SyncHalvingConfig
 from etude.events import CloseReason, ExitReason
-from etude_searcher.methods.method import NewTrial, SearchMethod
+from etude_searcher.methods.method import NewTrial, SearchMethod, UnchangeableError
 from etude_searcher.methods.operation import Close, Continue, Create, Operation, Pause
 from etude_searcher.methods.rung import WORST, Rung, targets
 
@@ -55,6 +55,19 @@ class SyncHalving(SearchMethod):
         if trial_id in self._rungs[self._rung_of[trial_id]].outstanding:
             operations += self._enter(trial_id, WORST)
         return operations + self._fill()
+
+    def change(self, config: SyncHalvingConfig) -> list[Operation]:
+        """More or fewer at a time; populations are what they were when the search began."""
+        lengths = targets(config.max_length.amount, config.num_rungs, config.divisor)
+        same = lengths == [rung.target for rung in self._rungs]
+        if config.max_trials is not None:
+            same &= populations_of_trials(config.max_trials, config.num_rungs, config.divisor) == self._populations
+        if not same:
+            raise UnchangeableError(
+                "the populations of a synchronous search are fixed; only max_concurrent_trials can be changed"
+            )
+        self._concurrent = config.max_concurrent_trials or self._populations[0]
+        return self._fill()
 
     def progress(self) -> float:
         """The share of all results, of all rungs, that are in."""

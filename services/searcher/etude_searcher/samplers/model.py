@@ -43,7 +43,9 @@ class ModelSampler(Sampler):
         self._varying = [(path, p) for path, p in self._parameters if not isinstance(p, Const)]
         self._points: dict[int, Point] = {}
         self._results: dict[int, dict[int, float]] = {}  # length to the results of trials
+        self._known = 0  # results
         self._ready: Point | None = None
+        self._ready_for = 0  # so many results; a proposal that knew one or two less is better than chance
 
     def draw(self, index: int, generator: np.random.Generator, attempt: int = 0) -> Hyperparameters:
         anywhere = generator.random(len(self._varying)).tolist()
@@ -58,13 +60,17 @@ class ModelSampler(Sampler):
         if trial_id not in self._points:
             self._points[trial_id] = [_place(p, hyperparameters, path) for path, p in self._varying]
         self._results.setdefault(length, {})[trial_id] = metric
-        self._ready = None  # it knew less
+        self._known += 1
 
     def prepare(self) -> None:
-        if self._ready is None and self._varying and (known := self._training_set()):
-            points, metrics = zip(*known, strict=True)
-            seed = (self._seed + sum(map(len, self._results.values()))) % 2**31
+        known = self._known
+        if (self._ready is not None and self._ready_for == known) or not self._varying:
+            return
+        if training_set := self._training_set():
+            points, metrics = zip(*training_set, strict=True)
+            seed = (self._seed + known) % 2**31
             self._ready = self.propose([p for _, p in self._varying], points, metrics, seed)
+            self._ready_for = known
 
     def snapshot(self) -> dict[str, Any]:
         return {

@@ -19,6 +19,15 @@ def test_values_are_set_or_added_to() -> None:
     assert (wish.max_trials, wish.weight, wish.priority, wish.labels) == (9, 2.5, -1, ["a", "b"])
 
 
+def test_ranges_are_set_by_their_path() -> None:
+    wish = read_changes(
+        ["hyperparameters.net.lr.maxval=-2", "hyperparameters.net.lr.minval=-4.5", "max_trials=9"], CONFIG
+    )
+    assert wish.hyperparameters == {"net": {"lr": {"maxval": -2, "minval": -4.5}}}
+    wish = read_changes(["hyperparameters.act.vals=[relu, gelu]"], CONFIG)
+    assert wish.hyperparameters == {"act": {"vals": ["relu", "gelu"]}}
+
+
 @pytest.mark.parametrize(
     ("assignments", "message"),
     [

@@ -145,6 +145,75 @@ def test_lengths_come_in_three_units(written: str, unit: Unit, amount: int) -> N
     assert config.searcher.max_length == Length(unit=unit, amount=amount)
 
 
+@pytest.mark.parametrize(
+    ("searcher", "path", "message"),
+    [
+        (
+            "{name: async_halving, metric: l, max_length: 2, num_rungs: 3, max_trials: 4}",
+            "searcher",
+            "3 rungs do not fit",
+        ),
+        (
+            "{name: adaptive_asha, metric: l, max_length: 3, max_trials: 4, bracket_rungs: [5]}",
+            "searcher",
+            "bracket_rungs: 5",
+        ),
+        (
+            "{name: adaptive_asha, metric: l, max_length: 9, max_trials: 4, divisor: 1}",
+            "searcher.divisor",
+            "greater than 1",
+        ),
+        (
+            "{name: adaptive, metric: l, max_length: {epochs: 9}, budget: 50}",
+            "searcher",
+            "in the unit of max_length (epochs)",
+        ),
+        ("{name: sync_halving, metric: l, max_length: 9, num_rungs: 2}", "searcher", "give max_trials or budget"),
+        (
+            "{name: median_stopping, metric: l, max_length: 9, max_trials: 3, interval: {epochs: 1}}",
+            "searcher",
+            "interval must",
+        ),
+        (
+            "{name: pbt, metric: l, population_size: 0, length_per_round: 0, num_rounds: 2}",
+            "searcher.population_size",
+            "got 0",
+        ),
+        ("{name: custom, metric: l, method: 'a b'}", "searcher.method", "pattern"),
+    ],
+)
+def test_a_search_that_makes_no_sense_is_told_why(searcher: str, path: str, message: str) -> None:
+    found = mistakes(f"entrypoint: a:B\nsearcher: {searcher}")
+    assert message in found[path][1]
+    assert found[path][0] == 2
+
+
+@pytest.mark.parametrize(
+    ("fields", "path", "message"),
+    [
+        ("constraints: ['x <= y']", "constraints", "names y, which is no hyperparameter; there are: x"),
+        ("constraints: ['f(x)']", "constraints.0", "'f(x)' is not allowed"),
+    ],
+)
+def test_constraints_that_make_no_sense_are_told(fields: str, path: str, message: str) -> None:
+    space = "hyperparameters: {x: {type: int, minval: 1, maxval: 2}}\n"
+    found = mistakes(MINIMAL + space + fields)
+    assert any(message in told for _, told in found.values()), found
+    assert path in found or "configuration" in found
+
+
+def test_conditions_and_priors_that_make_no_sense_are_told() -> None:
+    found = mistakes(
+        MINIMAL + "hyperparameters:\n"
+        "  x: {type: int, minval: 1, maxval: 2, prior: 7}\n"
+        "  c: {type: categorical, vals: [a, b], default: z}\n"
+        "  y: {type: int, minval: 1, maxval: 2, condition: 'x = 3'}\n"
+    )
+    assert found["hyperparameters.x"] == (7, "prior 7 is not between 1 and 2")
+    assert found["hyperparameters.c"] == (8, "prior 'z' is none of vals")
+    assert found["hyperparameters.y.condition"][0] == 9
+
+
 def test_a_trial_that_could_never_run_is_a_mistake() -> None:
     found = mistakes(MINIMAL + "resources: {slots_per_trial: 3, max_slots: 2}")
     assert "slots_per_trial 3.0 is above max_slots 2" in found["resources"][1]
