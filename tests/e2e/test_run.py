@@ -196,6 +196,13 @@ def test_mistakes_are_told_before_anything_is_made(home: Home) -> None:
     assert sorted(path.name for path in home.folder.iterdir()) == ["bad.yaml", "empty"]
 
 
+def test_a_custom_search_needs_an_installation(home: Home) -> None:
+    searcher = {"name": "custom", "metric": "loss", "method": "mine"}
+    done = home.run(line_config(home.folder, whole_searcher=searcher), LINE)
+    assert done.returncode == 1
+    assert "use etude experiment create" in done.stderr
+
+
 def test_more_slots_than_the_machine_has_is_a_mistake(home: Home) -> None:
     config = line_config(home.folder, resources={"slots_per_trial": 2})
     done = home.run(config, LINE, "--slots", "1")

@@ -13,7 +13,7 @@ from rich.console import Console
 from etude.artifacts import ArtifactError, fetch_checkpoint_to
 from etude.client.experiment import prepare
 from etude.client.settings import ClientSettings
-from etude.config import ConfigError, ExperimentConfig, Problem, load, parse
+from etude.config import ConfigError, CustomConfig, ExperimentConfig, Problem, load, parse
 from etude.events import ExperimentActivateRequested, ExperimentPauseRequested
 from etude.service.clock import utc_now
 from etude.store import Document, SqliteStore
@@ -73,7 +73,7 @@ class Session:
         else:
             config = parse((await self._find(resume))["config"])
         system = System(self._home, new_session(), self._slots, config.resources.resource_pool)
-        self._check_slots(config, system)
+        self._check_that_it_can_run(config, system)
         if resume is None:
             assert model_directory is not None
             new = prepare(config, model_directory, system.storage, ClientSettings().user)
@@ -162,7 +162,10 @@ class Session:
             return None
         return folder
 
-    def _check_slots(self, config: ExperimentConfig, system: System) -> None:
+    def _check_that_it_can_run(self, config: ExperimentConfig, system: System) -> None:
+        if isinstance(config.searcher, CustomConfig):
+            problem = "a custom search is decided by a process that only a running installation reaches"
+            raise ConfigError([Problem("searcher.name", f"{problem}; use etude experiment create")])
         need, have = config.resources.slots_per_trial, len(system.slots)
         if need > have:
             problem = f"{need:g} slots are more than this machine's {have}; no trial could ever run here"
