@@ -15,6 +15,7 @@ from etude.events import (
     Event,
     ExperimentActivateRequested,
     ExperimentCancelRequested,
+    ExperimentChangeRequested,
     ExperimentCreated,
     ExperimentKillRequested,
     ExperimentPauseRequested,
@@ -94,15 +95,16 @@ class World:
             await publisher.publish([_created(experiment_id, config)])
         wishes = asyncio.create_task(self._wish(publisher, sorted(configs)))
         doom = asyncio.create_task(self._doom(publisher))
+        more = asyncio.create_task(self._want_more(publisher))
         async with asyncio.timeout(LONGEST):
-            while not await self._all_ended(len(configs)):
+            while not (await self._all_ended(len(configs)) and more.done()):
                 await asyncio.sleep(5)
             await asyncio.sleep(60)  # what is still on its way arrives
             while not await self._all_settled():
                 await asyncio.sleep(5)
-        for task in (*fates, wishes, doom):
+        for task in (*fates, wishes, doom, more):
             task.cancel()
-        await asyncio.gather(*fates, wishes, doom, return_exceptions=True)
+        await asyncio.gather(*fates, wishes, doom, more, return_exceptions=True)
 
     async def audit(self) -> None:
         """Check what must be true at the end."""
@@ -159,6 +161,13 @@ class World:
         await asyncio.sleep(30 + self.dice.expovariate(1 / 100))
         wish = self.dice.choice([ExperimentCancelRequested, ExperimentKillRequested])
         await bus.publish([_wrap("doomed", wish(requested_by="person"))])
+
+    async def _want_more(self, bus: ChaosBus) -> None:
+        """A person who extends a search, while it runs or after its end."""
+        if not self.calm:
+            await asyncio.sleep(25 + self.dice.expovariate(1 / 120))
+            experiment_id, trials = self.dice.choice([("halving", 14), ("random", 8)])
+            await bus.publish([_wrap(experiment_id, ExperimentChangeRequested(max_trials=trials))])
 
     def _bus(self) -> ChaosBus:
         return ChaosBus(self.broker, self.dice, self.weather, self.story.published)

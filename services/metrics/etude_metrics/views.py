@@ -146,7 +146,7 @@ def tell_trial(view: Document, envelope: Envelope, experiment: Document) -> None
             _aim(view, event.train_until.model_dump(mode="json"), extended=True)
         case TrialPaused():
             view["paused_at"] = max(view["paused_at"] or 0, event.length.amount)
-        case TrialClosed():
+        case TrialClosed() if not event.outdated(next(iter((view["target"] or {"": 0}).values()))):
             view["close_reason"] = event.reason.value
             view["detail"] = event.detail or view["detail"]
             view["ended_at"] = view["ended_at"] or time

@@ -54,6 +54,7 @@ class Execution:
     checkpoint : the latest one, ``{"uri", "length"}``, and ``foreign`` if it is another trial's
     last_validation : data of the validation.completed event, to say it again if no decision comes
     exited : data of the trial.exited event, to say it again
+    closed_with_experiment : closed for no other reason than the end of its experiment, which may be extended
     """
 
     experiment_id: str
@@ -71,6 +72,7 @@ class Execution:
     lease_number: int = 0
     restarts: int = 0
     closed: str | None = None
+    closed_with_experiment: bool = False
     allocation: Allocation | None = None
     checkpoint: dict[str, Any] | None = None
     last_validation: dict[str, Any] | None = None
@@ -110,8 +112,14 @@ class Execution:
             return Want.REST
         return Want.DECISION if self.validated >= self.target else Want.TRAIN
 
+    def reopen(self) -> None:
+        """The experiment goes on, or was never over: what ended the trial is no reason any more."""
+        if self.closed_with_experiment:
+            self.closed, self.closed_with_experiment = None, False
+
     def request(self, event: TrialRequested, now: datetime) -> None:
         """The searcher wants this trial."""
+        self.reopen()
         if not self.requested:
             self.requested = True
             self.requested_at = now.isoformat()
@@ -127,12 +135,14 @@ class Execution:
     def aim(self, target: Length) -> None:
         """Train until there, if that is further than before: a search that was extended may want more of a trial."""
         self.unit = target.unit.value
+        self.reopen()
         if target.amount > max(self.target, self.validated) and self.closed in _EXTENSIBLE:
             self.closed = None
         self.target = max(self.target, target.amount)
 
     def close(self, reason: CloseReason) -> None:
         """Nothing more is wanted of it."""
+        self.reopen()
         self.closed = self.closed or reason.value
 
     def saved(self, uri: str, length: int) -> None:

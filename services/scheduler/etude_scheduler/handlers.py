@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import structlog
 
 from etude.bus import EventBus
-from etude.events import Envelope
+from etude.events import Envelope, ExperimentActivated
 from etude.service.clock import Clock
 from etude.store import ConflictError, DocumentStore
 from etude.store.schema import EXPERIMENT_SHARES, RUNNERS, TRIALS
@@ -119,6 +119,11 @@ class SchedulerHandlers:
         shares = await self._store.get(EXPERIMENT_SHARES, sorted(experiments - scheduler.shares.keys()))
         unknown = sorted(keys - scheduler.executions.keys())
         trials = await self._store.get(TRIALS, [document_id(key) for key in unknown])
+        for experiment_id in {e.experiment for e in batch if isinstance(e.data, ExperimentActivated)}:
+            where = {"experiment_id": experiment_id, "closed_with_experiment": True}
+            known = scheduler.executions.keys() | {(t["experiment_id"], t["trial_id"]) for t in trials}
+            found = await self._store.find(TRIALS, where)
+            trials += [t for t in found if (t["experiment_id"], t["trial_id"]) not in known]
         if shares or trials:
             scheduler.adopt(map(Execution.from_document, trials), map(Share.from_document, shares))
 

@@ -172,7 +172,9 @@ class Scheduler:
             case TrialPaused(trial_id=trial_id):
                 self._update(experiment_id, trial_id, lambda e: _pause(e, event.length.amount))
             case TrialClosed(trial_id=trial_id):
-                self._update(experiment_id, trial_id, lambda e: e.close(event.reason))
+                self._update(
+                    experiment_id, trial_id, lambda e: None if event.outdated(e.target) else e.close(event.reason)
+                )
             case AllocationStarted() | AllocationEnded() | ValidationCompleted() | CheckpointSaved():
                 self._hear_of_allocation(experiment_id, event)
 
@@ -192,6 +194,9 @@ class Scheduler:
         if before != (share.state, share.revision, share.config is None):
             self.changed_shares.add(experiment_id)
             for execution in [e for e in self.executions.values() if e.experiment_id == experiment_id]:
+                if execution.closed_with_experiment:
+                    execution.reopen()
+                    self.changed.add(execution.key)
                 self._reconcile(execution)
 
     def _hear_of_allocation(
@@ -248,6 +253,7 @@ class Scheduler:
         share = self._share(execution.experiment_id)
         if share.ending and not execution.closed:  # what closed it was lost, or is late
             execution.close(share.ending)
+            execution.closed_with_experiment = True
             self.changed.add(execution.key)
         want = execution.want() if share.active or execution.over else Want.REST
         self._waiting.pop(execution.key, None)

@@ -297,8 +297,9 @@ class SearchEngine:
                 self._reopen(self.trials[trial_id])
                 return TrialPaused(trial_id=trial_id, length=self._length(self.trials[trial_id].target))
             case Close(trial_id, reason):
-                self._end(self.trials[trial_id])
-                return TrialClosed(trial_id=trial_id, reason=reason)
+                trial = self.trials[trial_id]
+                self._end(trial)
+                return TrialClosed(trial_id=trial_id, reason=reason, length=self._length(trial.target))
 
     def _begin(self, trial: Trial) -> TrialRequested:
         self.trials[trial.trial_id] = trial

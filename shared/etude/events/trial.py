@@ -60,13 +60,22 @@ class TrialPaused(Event):
 
 
 class TrialClosed(Event):
-    """The trial is over for the search."""
+    """The trial is over for the search, unless that is extended and continues it.
+
+    One that was ``finished`` or ``stopped`` at a ``length`` below a target that is known by now was continued since.
+    """
 
     type: ClassVar[str] = "etude.trial.closed.v1"
 
     trial_id: TrialId
     reason: CloseReason
+    length: Length | None = None
     detail: str = ""
+
+    def outdated(self, target: int) -> bool:
+        """Was the trial continued after this, to a target that is known?"""
+        extensible = self.reason in (CloseReason.FINISHED, CloseReason.STOPPED)
+        return extensible and self.length is not None and self.length.amount < target
 
 
 class TrialExited(Event):

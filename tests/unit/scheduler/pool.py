@@ -31,6 +31,7 @@ class Pool:
     def __init__(self, timing: Timing | None = None, **resources: object) -> None:
         self.scheduler = Scheduler("default", timing)
         self.now: datetime = later(0)
+        self.closed: list[Execution] = []  # left memory
         config = raw_config(resources=resources, max_restarts=2)
         self.activated = ExperimentActivated(revision=0, config=config, model_definition=MODEL)
 
@@ -46,6 +47,7 @@ class Pool:
             told += self.scheduler.hear(experiment_id, event, self.now)
         told += self.scheduler.tick(self.now)
         told += self.scheduler.place(self.now)
+        self.closed += [e for e in self.scheduler.executions.values() if not e.open]
         self.scheduler.committed()
         return [message.event for message in told]
 

@@ -18,6 +18,7 @@ from etude.events import (
     Length,
     RunnerDraining,
     RunnerLeft,
+    TrialClosed,
     TrialExited,
     TrialPaused,
     ValidationCompleted,
@@ -286,6 +287,40 @@ def test_the_end_of_an_experiment_ends_trials_whose_closing_was_lost(kill: bool)
     assert isinstance(order, AllocationRevoked if kill else AllocationReleased)
     pool.hear(ended(1, EndReason.RELEASED))
     assert pool.scheduler.executions == {}
+
+
+def test_a_stopped_trial_that_is_continued_trains_again_whatever_comes_late() -> None:
+    pool = Pool()
+    pool.hear(joined())
+    pool.start(1)
+    stopped = TrialClosed(trial_id=1, reason=CloseReason.STOPPED, length=Length.batches(100))
+    pool.hear(saved(1, 100), result(1), stopped)
+    execution = pool.execution(1)
+    pool.hear(ended(1, EndReason.RELEASED))
+    pool.scheduler.adopt([execution])  # the search was extended: it is named again, and so loaded
+    [grant] = pool.hear(continued(1, 400))
+    assert isinstance(grant, AllocationGranted)
+    assert grant.train_until.amount == 400
+    assert pool.hear(stopped) == []  # comes twice, and the second time too late
+    assert pool.execution(1).closed is None
+
+
+def test_an_extended_experiment_wants_trials_that_were_closed_with_it() -> None:
+    pool = Pool()
+    pool.hear(joined(slots=0), pool.activated, requested(1))
+    pool.hear(requested(2), ExperimentCompleted.model_validate({**COMPLETED, "revision": 5}))
+    executions = [Execution.from_document(e.to_document()) for e in pool.closed]
+    assert {(e.trial_id, e.closed_with_experiment) for e in executions} == {(1, True), (2, True)}
+    pool.scheduler.adopt(executions)
+    pool.hear(joined(slots=2))
+    told = pool.hear(pool.activated.model_copy(update={"revision": 6}))
+    assert [trial for trial, _, _ in grants(told)] == [1, 2]
+
+
+COMPLETED = {
+    "trials": 1,
+    "best": {"trial_id": 1, "metric": "loss", "value": 1.0, "hyperparameters": {}, "length": 1},
+}
 
 
 def test_a_closed_trial_leaves_memory_once_it_holds_nothing() -> None:
