@@ -119,6 +119,37 @@ async def test_a_broker_that_is_not_there_is_named() -> None:
     await bus.close()
 
 
+@pytest.mark.parametrize("says", [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n", b"AMQP\x00\x00\x09\x01", b"\x00" * 64])
+async def test_whoever_listens_there_may_be_no_broker(says: bytes) -> None:
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(8)
+        writer.write(says)
+        writer.close()
+
+    async with await asyncio.start_server(talk, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        bus = AmqpBus(f"amqp://guest:secret@127.0.0.1:{port}/")
+        async with asyncio.timeout(60):
+            with pytest.raises(Unavailable, match="cannot be used"):
+                await bus.start(attempts=2)
+        await bus.close()
+
+
+async def test_a_bus_closes_even_if_a_library_swallows_the_cancellation(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def deaf(*_: object, **__: object) -> None:
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            raise ConnectionError("cancelled? never heard of it") from None
+
+    monkeypatch.setattr(aio_pika, "connect", deaf)
+    bus = AmqpBus("amqp://127.0.0.1/")
+    await bus.start()
+    await asyncio.sleep(0.05)
+    async with asyncio.timeout(5):
+        await bus.close()
+
+
 async def test_events_survive_the_death_of_the_broker(tmp_path_factory: pytest.TempPathFactory) -> None:
     broker = RabbitMQ(tmp_path_factory.mktemp("mortal"))
     broker.start()

@@ -150,7 +150,7 @@ class AmqpBus:
 
     async def _supervise(self) -> None:
         pause = 0.5
-        while True:
+        while not self._closed:  # a library may swallow the cancellation that close() sends
             self._attempts += 1
             try:
                 async with asyncio.timeout(_CONNECT_SECONDS * 3):
@@ -161,9 +161,13 @@ class AmqpBus:
                 self._connected.set()
                 await self._session.lost.wait()
                 self._failure = f"the connection to RabbitMQ was lost: {self._session.reason}"
-            except _LOST as error:
+            except Exception as error:  # whoever listens there may be no RabbitMQ, and say anything
                 place = self._url.with_password(None).with_query(None)
-                self._failure = f"RabbitMQ at {place} cannot be used: {error}; is ETUDE_AMQP_URL right?"
+                self._failure = (
+                    f"RabbitMQ at {place} cannot be used: {str(error) or repr(error)}; is ETUDE_AMQP_URL right?"
+                )
+            if self._closed:
+                return
             self._connected.clear()
             await self._tear_down()
             log.warning("waiting for RabbitMQ", reason=self._failure, retry_in_seconds=round(pause, 1))

@@ -32,7 +32,9 @@ def _options(
 def main() -> None:
     """Run the command line; errors that have a remedy are one message, not a traceback."""
     from etude.cli.failures import FAILURES
+    from etude.service.logs import log_quietly
 
+    log_quietly()
     try:
         app()
     except FAILURES as error:

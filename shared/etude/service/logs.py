@@ -43,3 +43,4 @@ def log_quietly() -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
     logging.basicConfig(level=logging.ERROR)
+    logging.getLogger("aiormq").setLevel(logging.CRITICAL)
