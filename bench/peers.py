@@ -8,6 +8,7 @@ import heapq
 import json
 import sys
 import warnings
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -23,17 +24,18 @@ Report = Callable[[int, float], bool]
 Stretch = tuple[float, dict[str, Any], int, int]
 
 
-class Peer:
+class Peer(ABC):
     """A searcher that is asked for configurations and told losses."""
 
+    @abstractmethod
     def ask(self) -> tuple[Any, dict[str, Any], int]:
         """A trial, its hyperparameters, and the epochs that it has been trained for."""
-        raise NotImplementedError
 
+    @abstractmethod
     def tell(self, trial: Any, epoch: int, loss: float) -> bool:
         """A result; True if the trial is to stop, for now or for good."""
-        raise NotImplementedError
 
+    @abstractmethod
     def end(self, trial: Any, loss: float) -> None:
         """The trial was trained to the end, or stopped."""
 

@@ -1,5 +1,6 @@
 """The `searcher` section: one model for each search method."""
 
+from abc import abstractmethod
 from importlib.metadata import entry_points
 from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 
@@ -41,9 +42,9 @@ class CommonSearcher(BaseModel):
         return self.sampler.name if self.sampler else self.default_sampler
 
     @property
+    @abstractmethod
     def longest(self) -> Length:
         """The most training that a trial can get; its unit is that of all lengths of the search."""
-        raise NotImplementedError
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
