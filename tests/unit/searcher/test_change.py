@@ -2,6 +2,7 @@
 
 import json
 import random
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -116,9 +117,53 @@ def test_a_longer_end_adds_a_rung_to_halving() -> None:
     story = Story(**{**HALVING, "max_trials": 64}).run()
     story.ask(max_length=Length.batches(640))
     story.run()
-    lengths = [length for _, length, _ in story.work]
-    assert lengths.count(640) == lengths.count(160) // 4
+    assert lengths(story)[640] == lengths(story)[160] // 4
     assert story.search.state is State.COMPLETED
+
+
+def lengths(story: Story) -> Counter[int]:
+    return Counter(length for _, length, _ in story.work)
+
+
+def test_brackets_share_what_is_new_without_taking_from_anyone() -> None:
+    story = Story(name="adaptive_asha", max_length=160, max_trials=24)
+    for total in (25, 26, 31):
+        story.run()
+        story.ask(max_trials=total)
+        story.run(crash=True)
+        assert story.search.engine is not None
+        assert len(story.search.engine.trials) == total
+
+
+SYNC: list[dict[str, Any]] = [
+    {"name": "sync_halving", "num_rungs": 3, "max_trials": 16},
+    {"name": "adaptive_simple", "max_trials": 16, "max_rungs": 3},
+]
+
+
+@pytest.mark.parametrize("searcher", SYNC)
+def test_an_extended_synchronous_search_trains_all_that_a_larger_one_does(searcher: dict[str, Any]) -> None:
+    story = Story(**searcher).run()
+    for total in (24, 40, 64):
+        assert story.search.state is State.COMPLETED
+        story.ask(max_trials=total)
+        story.run(crash=True)
+    assert story.search.state is State.COMPLETED
+    large = Story(**{**searcher, "max_trials": 64}).run()
+    assert lengths(story) >= lengths(large), "those that were among the best of fewer have gone on, too"
+    assert lengths(story)[25] == lengths(large)[25]
+
+
+@pytest.mark.parametrize("searcher", [*SYNC, {"name": "adaptive", "budget": 9000}])
+def test_a_longer_end_adds_a_rung_to_synchronous_halving(searcher: dict[str, Any]) -> None:
+    story = Story(**searcher).run()
+    before = lengths(story)
+    story.ask(max_length=Length.batches(1600))
+    story.run(crash=True)
+    after = lengths(story)
+    assert story.search.state is State.COMPLETED
+    assert after[1600] > 0
+    assert after - before == Counter({1600: after[1600]})
 
 
 def test_more_and_fewer_may_train_at_a_time() -> None:
@@ -150,9 +195,9 @@ def test_fewer_at_a_time_in_halving_let_the_others_finish() -> None:
         (HALVING, {"max_length": Length.batches(10)}, "do not fit|can only grow"),
         ({"name": "hyperband", "max_length": 9}, {"max_length": Length.batches(81)}, "would have other brackets"),
         (
-            {"name": "adaptive_simple", "max_trials": 8},
-            {"max_trials": 20},
-            "populations of a synchronous search are fixed",
+            {"name": "sync_halving", "num_rungs": 2, "max_trials": 8},
+            {"max_trials": 4},
+            "can only grow, not shrink to [4, 1]",
         ),
         (
             {"name": "median_stopping", "max_trials": 8},

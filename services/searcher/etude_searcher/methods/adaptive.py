@@ -17,7 +17,7 @@ class Adaptive(Brackets):
         super().__init__((SyncHalving(bracket, new_trial, points), 1) for bracket in self._configs(config))
 
     def change(self, config: AdaptiveConfig) -> list[Operation]:
-        """More or fewer at a time."""
+        """More or fewer at a time, and a longer end."""
         return self.change_each(self._configs(config))
 
     def _configs(self, config: AdaptiveConfig) -> list[SyncHalvingConfig]:

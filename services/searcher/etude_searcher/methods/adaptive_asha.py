@@ -5,7 +5,7 @@ import math
 from etude.config import AdaptiveAshaConfig, AsyncHalvingConfig
 from etude_searcher.methods.async_halving import AsyncHalving
 from etude_searcher.methods.brackets import Brackets, bracket_rungs, rungs_that_fit, shared_by_weight
-from etude_searcher.methods.method import NewTrial
+from etude_searcher.methods.method import NewTrial, UnchangeableError
 from etude_searcher.methods.operation import Operation
 
 
@@ -24,17 +24,20 @@ class AdaptiveAsha(Brackets):
         most = min(config.max_rungs, rungs_that_fit(length, d), rungs_that_fit(trials, d))
         self._points = points
         self.rungs = (config.bracket_rungs or bracket_rungs(most, config.mode))[:trials]
-        configs = self._configs(config)
+        configs = self._configs(config, [1] * len(self.rungs))
         super().__init__((AsyncHalving(bracket, new_trial), bracket.max_trials) for bracket in configs)
 
     def change(self, config: AdaptiveAshaConfig) -> list[Operation]:
         """The brackets stay as they are, and share what is new as they shared what was there."""
-        return self.change_each(self._configs(config))
+        begun = [max(bracket.created, 1) for bracket in self.brackets if isinstance(bracket, AsyncHalving)]
+        if sum(begun) > config.max_trials:
+            raise UnchangeableError(f"{sum(begun)} trials have been begun; max_trials can only grow")
+        return self.change_each(self._configs(config, begun))
 
-    def _configs(self, config: AdaptiveAshaConfig) -> list[AsyncHalvingConfig]:
+    def _configs(self, config: AdaptiveAshaConfig, at_least: list[int]) -> list[AsyncHalvingConfig]:
         trials = config.max_trials if self._points is None else min(config.max_trials, self._points)
         d = config.divisor
-        counts = shared_by_weight(trials, [d ** (r - 1) / r for r in self.rungs])
+        counts = shared_by_weight(trials, [d ** (r - 1) / r for r in self.rungs], at_least)
         if config.max_concurrent_trials:
             concurrency = shared_by_weight(config.max_concurrent_trials, counts)
         else:

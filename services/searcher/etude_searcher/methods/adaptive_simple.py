@@ -14,19 +14,23 @@ class AdaptiveSimple(Brackets):
     """
 
     def __init__(self, config: AdaptiveSimpleConfig, new_trial: NewTrial, points: int | None = None) -> None:
-        trials = config.max_trials if points is None else min(config.max_trials, points)
+        self._points = points
+        trials = self._trials(config)
         d, length = config.divisor, config.max_length.amount
         most = min(config.max_rungs, rungs_that_fit(length, d), rungs_that_fit(trials, d))
         self.rungs = (config.bracket_rungs or bracket_rungs(most, config.mode))[:trials]
-        configs = self._configs(config, trials)
+        configs = self._configs(config)
         super().__init__((SyncHalving(bracket, new_trial), bracket.max_trials or 1) for bracket in configs)
 
     def change(self, config: AdaptiveSimpleConfig) -> list[Operation]:
-        """More or fewer at a time."""
-        return self.change_each(self._configs(config, config.max_trials))
+        """The brackets stay as they are, and share evenly what is new."""
+        return self.change_each(self._configs(config))
 
-    def _configs(self, config: AdaptiveSimpleConfig, trials: int) -> list[SyncHalvingConfig]:
-        counts = shared_evenly(trials, len(self.rungs))
+    def _trials(self, config: AdaptiveSimpleConfig) -> int:
+        return config.max_trials if self._points is None else min(config.max_trials, self._points)
+
+    def _configs(self, config: AdaptiveSimpleConfig) -> list[SyncHalvingConfig]:
+        counts = shared_evenly(self._trials(config), len(self.rungs))
         concurrency = shared_evenly(config.max_concurrent_trials, len(self.rungs))
         return [
             SyncHalvingConfig(

@@ -4,13 +4,14 @@ import math
 from typing import Any
 
 from etude.config import AsyncHalvingConfig
-from etude.events import CloseReason, ExitReason
-from etude_searcher.methods.method import NewTrial, SearchMethod, UnchangeableError
-from etude_searcher.methods.operation import Close, Continue, Create, Operation, Pause
+from etude.events import CloseReason
+from etude_searcher.methods.halving import Halving
+from etude_searcher.methods.method import NewTrial, UnchangeableError
+from etude_searcher.methods.operation import Continue, Operation, Pause
 from etude_searcher.methods.rung import WORST, Rung, targets
 
 
-class AsyncHalving(SearchMethod):
+class AsyncHalving(Halving):
     """Promote the best ``1/divisor`` of each rung as results come in, without waiting for the rung to fill.
 
     A result gives at most one new piece of work: a promotion (of the trial itself, or of the one that has just come
@@ -20,39 +21,18 @@ class AsyncHalving(SearchMethod):
     """
 
     def __init__(self, config: AsyncHalvingConfig, new_trial: NewTrial, points: int | None = None) -> None:
+        super().__init__(
+            targets(config.max_length.amount, config.num_rungs, config.divisor),
+            config.max_concurrent_trials or max(int(config.divisor ** (config.num_rungs - 1)), 1),
+            new_trial,
+        )
         self._divisor = config.divisor
         self._stop_once = config.stop_once
         self._max_trials = config.max_trials if points is None else min(config.max_trials, points)
-        self._concurrent = config.max_concurrent_trials or max(int(config.divisor ** (config.num_rungs - 1)), 1)
-        self._new_trial = new_trial
-        self._rungs = [Rung(length) for length in targets(config.max_length.amount, config.num_rungs, config.divisor)]
-        self._rung_of: dict[int, int] = {}
-        self._exited: set[int] = set()
-        self._closed: set[int] = set()
         self._closed_out = 0  # rungs, from below, that can get no more results
-        self._created = 0  # without those that were replaced
 
     def start(self) -> list[Operation]:
         return [self._create() for _ in range(min(self._concurrent, self._max_trials))]
-
-    def validation_completed(self, trial_id: int, length: int, metric: float) -> list[Operation]:
-        operations = self._enter(trial_id, metric)
-        operations += self._close_out()
-        if not any(operation.trial_id == trial_id for operation in operations):
-            operations.insert(0, Pause(trial_id))
-        return operations
-
-    def trial_exited(self, trial_id: int, reason: ExitReason) -> list[Operation]:
-        busy = trial_id in self._rungs[self._rung_of[trial_id]].outstanding
-        self._exited.add(trial_id)
-        self._closed.add(trial_id)
-        if reason is ExitReason.INVALID_HYPERPARAMETERS:
-            operations = self._replace(trial_id)
-        elif busy:
-            operations = self._enter(trial_id, WORST)
-        else:
-            operations = []
-        return operations + self._close_out()
 
     def change(self, config: AsyncHalvingConfig) -> list[Operation]:
         """More trials go on where the search stands; a longer ``max_length`` adds a rung on top.
@@ -60,13 +40,13 @@ class AsyncHalving(SearchMethod):
         Trials that were closed because nothing more could come are paused again: they may be promoted now.
         """
         longest = self._rungs[-1].target
-        if config.max_trials < self._created or config.max_length.amount < longest:
+        if config.max_trials < self.created or config.max_length.amount < longest:
             raise UnchangeableError(
-                f"{self._created} trials of up to {longest} {config.max_length.unit} have been begun; "
+                f"{self.created} trials of up to {longest} {config.max_length.unit} have been begun; "
                 "max_trials and max_length can only grow"
             )
         reopened = self._reopen(config)
-        self._max_trials = max(config.max_trials, self._created)
+        self._max_trials = max(config.max_trials, self.created)
         self._concurrent = config.max_concurrent_trials or self._concurrent
         operations: list[Operation] = [Pause(trial) for trial in reopened]
         for rung in self._rungs[:-1]:
@@ -74,7 +54,7 @@ class AsyncHalving(SearchMethod):
                 if rung.at(rank) not in rung.promoted:
                     operations += self._promote(rung.at(rank))
         operations += self._start_more()
-        return operations + self._close_out()
+        return operations + self._settle()
 
     def _reopen(self, config: AsyncHalvingConfig) -> list[int]:
         """Who may be promoted again, now that there is more to come."""
@@ -95,8 +75,7 @@ class AsyncHalving(SearchMethod):
         return reopened
 
     def _start_more(self) -> list[Operation]:
-        outstanding = sum(len(rung.outstanding) for rung in self._rungs)
-        more = min(self._concurrent - outstanding, self._max_trials - self._created)
+        more = min(self._concurrent - self._outstanding(), self._max_trials - self.created)
         return [self._create() for _ in range(more)]
 
     def progress(self) -> float:
@@ -104,22 +83,12 @@ class AsyncHalving(SearchMethod):
         return (4 * len(self._rungs[0]) + len(self._closed)) / (5 * max(self._max_trials, len(self._closed)))
 
     def snapshot(self) -> dict[str, Any]:
-        return {
-            "rungs": [rung.snapshot() for rung in self._rungs],
-            "rung_of": list(self._rung_of.items()),
-            "exited": sorted(self._exited),
-            "closed": sorted(self._closed),
-            "closed_out": self._closed_out,
-            "created": self._created,
-        }
+        return {**super().snapshot(), "max_trials": self._max_trials, "closed_out": self._closed_out}
 
     def restore(self, snapshot: dict[str, Any]) -> None:
-        self._rungs = [Rung.restored(state) for state in snapshot["rungs"]]
-        self._rung_of = dict(snapshot["rung_of"])
-        self._exited = set(snapshot["exited"])
-        self._closed = set(snapshot["closed"])
+        super().restore(snapshot)
+        self._max_trials = snapshot["max_trials"]
         self._closed_out = snapshot["closed_out"]
-        self._created = snapshot["created"]
 
     def _enter(self, trial_id: int, metric: float) -> list[Operation]:
         """A result enters the rung its trial is in: it gives at most one promotion, else a new trial."""
@@ -173,31 +142,14 @@ class AsyncHalving(SearchMethod):
 
     def _fill(self) -> list[Operation]:
         """A new trial in the place of the one that reported, unless fewer may train than do."""
-        outstanding = sum(len(rung.outstanding) for rung in self._rungs)
-        return [self._create()] if self._created < self._max_trials and outstanding < self._concurrent else []
+        room = self.created < self._max_trials and self._outstanding() < self._concurrent
+        return [self._create()] if room else []
 
-    def _create(self) -> Operation:
-        trial_id = self._new_trial()
-        self._created += 1
-        self._rung_of[trial_id] = 0
-        self._rungs[0].outstanding.add(trial_id)
-        return Create(trial_id, self._rungs[0].target)
-
-    def _close(self, trial_id: int, reason: CloseReason) -> list[Operation]:
-        if trial_id in self._closed:
-            return []
-        self._closed.add(trial_id)
-        return [Close(trial_id, reason)]
-
-    def _replace(self, trial_id: int) -> list[Operation]:
-        """The trial called its hyperparameters invalid: as if it had never been."""
-        for rung in self._rungs:
-            rung.forget(trial_id)
-        self._created -= 1
+    def _replace(self) -> list[Operation]:
         self._closed_out = 0
         return self._fill()
 
-    def _close_out(self) -> list[Operation]:
+    def _settle(self) -> list[Operation]:
         """Close the unpromoted trials of all rungs, from below, that can get no more results."""
         operations: list[Operation] = []
         if len(self._rungs[0]) < self._max_trials:

@@ -117,12 +117,18 @@ def shared_evenly(amount: int, count: int) -> list[int]:
     return [part + (number < rest) for number in range(count)]
 
 
-def shared_by_weight(amount: int, weights: Sequence[float]) -> list[int]:
-    """An amount in proportion, floored, at least 1 each, the remainder to the first.
+def shared_by_weight(amount: int, weights: Sequence[float], at_least: Sequence[int] | None = None) -> list[int]:
+    """An amount in proportion, floored, at least 1 each (or as given), the remainder to the first.
 
-    >>> shared_by_weight(20, [3, 1.5, 1])
-    [12, 5, 3]
+    If the least parts leave too little for others, these are cut where they exceed their own least the most.
+
+    >>> shared_by_weight(20, [3, 1.5, 1]), shared_by_weight(20, [3, 1.5, 1], at_least=[1, 1, 5])
+    ([12, 5, 3], [10, 5, 5])
     """
-    parts = [max(int(amount * weight / sum(weights)), 1) for weight in weights]
+    least = at_least or [1] * len(weights)
+    parts = [max(int(amount * weight / sum(weights)), part) for weight, part in zip(weights, least, strict=True)]
+    for _ in range(min(sum(parts) - amount, sum(parts) - sum(least))):
+        largest = max(range(len(parts)), key=lambda number: parts[number] - least[number])
+        parts[largest] -= 1
     parts[0] += max(amount - sum(parts), 0)
     return parts

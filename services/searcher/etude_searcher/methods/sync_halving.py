@@ -1,17 +1,20 @@
 """Synchronous successive halving (Jamieson and Talwalkar, AISTATS 2016): a fixed population for each rung."""
 
 import math
+import operator
 from collections import deque
+from itertools import zip_longest
 from typing import Any
 
 from etude.config import SyncHalvingConfig
-from etude.events import CloseReason, ExitReason
-from etude_searcher.methods.method import NewTrial, SearchMethod, UnchangeableError
-from etude_searcher.methods.operation import Close, Continue, Create, Operation, Pause
+from etude.events import CloseReason
+from etude_searcher.methods.halving import Halving
+from etude_searcher.methods.method import NewTrial, UnchangeableError
+from etude_searcher.methods.operation import Continue, Operation, Pause
 from etude_searcher.methods.rung import WORST, Rung, targets
 
 
-class SyncHalving(SearchMethod):
+class SyncHalving(Halving):
     """Promote the best of each rung into the next, as soon as it is certain that they belong there.
 
     With ``m`` of the ``n`` results of a rung in, a trial at rank ``r`` (from 0) is certain to be among the ``p`` that
@@ -20,95 +23,102 @@ class SyncHalving(SearchMethod):
 
     def __init__(self, config: SyncHalvingConfig, new_trial: NewTrial, points: int | None = None) -> None:
         lengths = targets(config.max_length.amount, config.num_rungs, config.divisor)
-        if config.max_trials is not None:
-            trials = config.max_trials if points is None else min(config.max_trials, points)
-            self._populations = populations_of_trials(trials, config.num_rungs, config.divisor)
-        else:
-            assert config.budget is not None
-            self._populations = populations_of_budget(config.budget.amount, lengths, config.divisor, points)
-        self._concurrent = config.max_concurrent_trials or self._populations[0]
-        self._new_trial = new_trial
-        self._rungs = [Rung(length) for length in lengths]
-        self._rung_of: dict[int, int] = {}
+        self._points = points
+        self._populations = self._populations_of(config, lengths)
+        super().__init__(lengths, config.max_concurrent_trials or self._populations[0], new_trial)
         self._promotions: deque[int] = deque()  # certain, and waiting for their turn
-        self._closed: set[int] = set()
-        self._created = 0  # without those that were replaced
 
     def start(self) -> list[Operation]:
-        return self._fill()
-
-    def validation_completed(self, trial_id: int, length: int, metric: float) -> list[Operation]:
-        operations = self._enter(trial_id, metric)
-        operations += self._fill()
-        if not any(operation.trial_id == trial_id for operation in operations):
-            operations.insert(0, Pause(trial_id))
-        return operations
-
-    def trial_exited(self, trial_id: int, reason: ExitReason) -> list[Operation]:
-        self._closed.add(trial_id)
-        if reason is ExitReason.INVALID_HYPERPARAMETERS:
-            for rung in self._rungs:
-                rung.forget(trial_id)
-            self._created -= 1
-            return self._fill()
-        operations: list[Operation] = []
-        if trial_id in self._rungs[self._rung_of[trial_id]].outstanding:
-            operations += self._enter(trial_id, WORST)
-        return operations + self._fill()
+        return self._settle()
 
     def change(self, config: SyncHalvingConfig) -> list[Operation]:
-        """More or fewer at a time; populations are what they were when the search began."""
-        lengths = targets(config.max_length.amount, config.num_rungs, config.divisor)
-        same = lengths == [rung.target for rung in self._rungs]
-        if config.max_trials is not None:
-            same &= populations_of_trials(config.max_trials, config.num_rungs, config.divisor) == self._populations
-        if not same:
+        """Larger populations go on where the search stands; a longer ``max_length`` adds a rung on top.
+
+        Trials that were closed as they had no chance are paused again, if they have one now.
+        """
+        lengths = [rung.target for rung in self._rungs]
+        if config.max_length.amount > lengths[-1]:
+            lengths.append(config.max_length.amount)
+        populations = self._populations_of(config, lengths)
+        if config.budget is not None:  # what a longer end costs is added, not taken from the rungs below
+            populations = [max(*pair) for pair in zip_longest(populations, self._populations, fillvalue=0)]
+        if config.max_length.amount < lengths[-1] or any(map(operator.lt, populations, self._populations)):
             raise UnchangeableError(
-                "the populations of a synchronous search are fixed; only max_concurrent_trials can be changed"
+                f"a synchronous search that holds {self._populations} trials at {[r.target for r in self._rungs]} "
+                f"{config.max_length.unit} can only grow, not shrink to {populations}"
             )
+        self._rungs += [Rung(length) for length in lengths[len(self._rungs) :]]
+        self._populations = populations
         self._concurrent = config.max_concurrent_trials or self._populations[0]
-        return self._fill()
+        operations: list[Operation] = [Pause(trial_id) for trial_id in self._reopen()]
+        for k in range(len(self._rungs) - 1):
+            operations += self._judge(k)
+        return operations + self._settle()
 
     def progress(self) -> float:
         """The share of all results, of all rungs, that are in."""
-        return sum(map(len, self._rungs)) / sum(self._populations)
+        return sum(map(len, self._rungs)) / sum(map(self._expected, range(len(self._rungs))))
 
     def snapshot(self) -> dict[str, Any]:
         return {
-            "rungs": [rung.snapshot() for rung in self._rungs],
-            "rung_of": list(self._rung_of.items()),
+            **super().snapshot(),
+            "populations": list(self._populations),
             "promotions": list(self._promotions),
-            "closed": sorted(self._closed),
-            "created": self._created,
         }
 
     def restore(self, snapshot: dict[str, Any]) -> None:
-        self._rungs = [Rung.restored(state) for state in snapshot["rungs"]]
-        self._rung_of = dict(snapshot["rung_of"])
+        super().restore(snapshot)
+        self._populations = list(snapshot["populations"])
         self._promotions = deque(snapshot["promotions"])
-        self._closed = set(snapshot["closed"])
-        self._created = snapshot["created"]
+
+    def _populations_of(self, config: SyncHalvingConfig, lengths: list[int]) -> list[int]:
+        if config.max_trials is not None:
+            trials = config.max_trials if self._points is None else min(config.max_trials, self._points)
+            return populations_of_trials(trials, len(lengths), config.divisor)
+        assert config.budget is not None
+        return populations_of_budget(config.budget.amount, lengths, config.divisor, self._points)
+
+    def _expected(self, k: int) -> int:
+        """How many results a rung will hold: its population, and who was promoted before a change and is no longer."""
+        return max(self._populations[k], len(self._rungs[k]) + len(self._rungs[k].outstanding))
+
+    def _reopen(self) -> list[int]:
+        """Who was closed, and may be among those that go on, now that more do."""
+        reopened = sorted(
+            trial_id
+            for rung, places in zip(self._rungs, self._populations[1:], strict=False)
+            for trial_id in (rung.at(rank) for rank in range(min(places, len(rung))))
+            if trial_id in self._closed - self._exited and trial_id not in rung.promoted
+        )
+        self._closed -= set(reopened)
+        return reopened
 
     def _enter(self, trial_id: int, metric: float) -> list[Operation]:
-        """A result enters the rung that its trial is in: some may now be promoted, and others have no chance left."""
         k = self._rung_of[trial_id]
         rung = self._rungs[k]
         rung.outstanding.discard(trial_id)
         rung.enter(trial_id, metric)
         if k == len(self._rungs) - 1:
             return self._close(trial_id, CloseReason.FINISHED)
+        return self._judge(k)
+
+    def _judge(self, k: int) -> list[Operation]:
+        """Promote out of a rung who is certain to belong above, and close who has no chance left."""
+        rung = self._rungs[k]
         places = self._populations[k + 1]
-        certain = places - (self._populations[k] - len(rung))
+        expected = self._expected(k)
+        certain = places - (expected - len(rung))
         operations: list[Operation] = []
-        where = f"with {len(rung)} of {self._populations[k]} results at {rung.target}, of which {places} go on"
+        where = f"with {len(rung)} of {expected} results at {rung.target}, of which {places} go on"
         for rank in range(max(certain, 0)):
             trial = rung.at(rank)
             if trial not in rung.promoted:
                 self.because(f"trial {trial} is promoted: rank {rank + 1} is certain to be enough {where}")
                 operations += self._promote(trial)
         for rank in range(places, len(rung)):
-            if closed := self._close(rung.at(rank), CloseReason.STOPPED):
-                self.because(f"trial {rung.at(rank)} is stopped: rank {rank + 1} is not enough {where}")
+            trial = rung.at(rank)
+            if trial not in rung.promoted and (closed := self._close(trial, CloseReason.STOPPED)):
+                self.because(f"trial {trial} is stopped: rank {rank + 1} is not enough {where}")
                 operations += closed
         return operations
 
@@ -122,31 +132,21 @@ class SyncHalving(SearchMethod):
         self._promotions.append(trial_id)
         return []
 
-    def _fill(self) -> list[Operation]:
+    def _settle(self) -> list[Operation]:
         """Let as many train as may: promotions first, then new trials."""
         operations: list[Operation] = []
-        free = self._concurrent - (sum(len(rung.outstanding) for rung in self._rungs) - len(self._promotions))
+        free = self._concurrent - (self._outstanding() - len(self._promotions))
         while free > 0 and self._promotions:
             trial_id = self._promotions.popleft()
             operations.append(Continue(trial_id, self._rungs[self._rung_of[trial_id]].target))
             free -= 1
-        while free > 0 and self._created < self._populations[0]:
+        while free > 0 and self.created < self._populations[0]:
             operations.append(self._create())
             free -= 1
         return operations
 
-    def _create(self) -> Operation:
-        trial_id = self._new_trial()
-        self._created += 1
-        self._rung_of[trial_id] = 0
-        self._rungs[0].outstanding.add(trial_id)
-        return Create(trial_id, self._rungs[0].target)
-
-    def _close(self, trial_id: int, reason: CloseReason) -> list[Operation]:
-        if trial_id in self._closed:
-            return []
-        self._closed.add(trial_id)
-        return [Close(trial_id, reason)]
+    def _replace(self) -> list[Operation]:
+        return []  # settling fills the place
 
 
 def populations_of_trials(trials: int, rungs: int, divisor: float) -> list[int]:

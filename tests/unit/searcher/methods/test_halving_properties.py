@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from etude.config import ExperimentConfig, parse
-from etude.events import ExitReason
+from etude.events import ExitReason, Length
 from etude_searcher.methods import Clone, Close, Continue, Create, Operation, Pause, SearchMethod
 from etude_searcher.methods.async_halving import AsyncHalving
 from etude_searcher.methods.brackets import Brackets
@@ -81,7 +81,8 @@ class Drive:
         self.created = 0
         self.hear(self.method.start(), None)
 
-    def hear(self, operations: list[Operation], reporter: int | None) -> None:
+    def hear(self, operations: list[Operation], reporter: int | None, reopens: bool = False) -> None:
+        before = len(self.training)
         if reporter is not None:
             answers = [op for op in operations if op.trial_id == reporter and isinstance(op, Continue | Pause | Close)]
             assert len(answers) == 1, f"trial {reporter} was answered by {answers}"
@@ -93,7 +94,8 @@ class Drive:
                     self.open.add(trial)
                     self._train(trial, length)
                 case Continue(trial, length):
-                    assert trial in self.open
+                    assert reopens or trial in self.open
+                    self.open.add(trial)
                     assert length > self.targets[trial][-1], "a target is above the one before"
                     self._train(trial, length)
                 case Close(trial):
@@ -101,9 +103,11 @@ class Drive:
                     self.open.remove(trial)
                 case Pause(trial):
                     assert trial not in self.training
+                    assert reopens or trial in self.open
+                    self.open.add(trial)
         limit = self.config.searcher.max_concurrent_trials
         if limit and not isinstance(self.method, Brackets):
-            assert len(self.training) <= limit
+            assert len(self.training) <= max(limit, before + (reporter is not None))
         assert 0 <= self.method.progress() <= 1 + 1e-9
 
     def _train(self, trial: int, length: int) -> None:
@@ -119,6 +123,22 @@ class Drive:
         del self.training[trial]
         self.open.remove(trial)
         self.hear(self.method.trial_exited(trial, reason), None)
+
+    def grow(self, dice: Any) -> None:
+        """More trials, longer ones, more or fewer at a time: each or none of it."""
+        old = self.config.searcher
+        wish: dict[str, Any] = {}
+        if "max_trials" in type(old).model_fields and old.max_trials:
+            wish["max_trials"] = old.max_trials + dice.choice([0, 1, 7, 30])
+        if dice.random() < 0.5:
+            amount = self.config.searcher.longest.amount * dice.choice([1, 2, 5])
+            wish["max_length"] = Length(unit=self.config.searcher.longest.unit, amount=amount)
+        wish["max_concurrent_trials"] = dice.choice([0, old.max_concurrent_trials, 3, 8])
+        if rungs := getattr(self.method, "rungs", None):
+            wish["bracket_rungs"] = list(rungs)
+        known = {name: value for name, value in wish.items() if name in type(old).model_fields}
+        self.config = self.config.model_copy(update={"searcher": old.model_copy(update=known)})
+        self.hear(self.method.change(self.config.searcher), None, reopens=True)
 
     def restart(self) -> None:
         """Put the method away as JSON, and go on with the one that is read back."""
@@ -158,6 +178,25 @@ def test_every_result_is_answered_once_and_every_search_ends(data: st.DataObject
     assert drive.open == set()
 
 
+GROWING = ("async_halving", "sync_halving", "adaptive_asha", "adaptive_simple", "adaptive")
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.randoms(use_true_random=False), searchers().filter(lambda searcher: searcher["name"] in GROWING))
+def test_a_search_that_grows_at_any_point_ends_with_every_rung_promoted(dice: Any, searcher: dict[str, Any]) -> None:
+    drive = Drive(with_longest(searcher))
+    for _ in range(3):
+        for _ in range(dice.randrange(60)):
+            if drive.training:
+                drive.finish(dice.choice(sorted(drive.training)), dice.random())
+        drive.grow(dice)
+        drive.restart()
+    while drive.training:
+        drive.finish(dice.choice(sorted(drive.training)), dice.random())
+    assert drive.open == set()
+    promoted_the_best(drive)
+
+
 @settings(max_examples=200, deadline=None)
 @given(st.randoms(use_true_random=False), searchers())
 def test_a_method_that_is_restored_at_any_point_decides_as_one_that_never_stopped(
@@ -181,6 +220,10 @@ def test_in_the_end_every_rung_has_promoted_its_best(dice: Any, searcher: dict[s
     drive = Drive(with_longest(searcher))
     while drive.training:
         drive.finish(dice.choice(sorted(drive.training)), dice.random())
+    promoted_the_best(drive, exactly=True)
+
+
+def promoted_the_best(drive: Drive, exactly: bool = False) -> None:
     methods = drive.method.brackets if isinstance(drive.method, Brackets) else [drive.method]
     for method in methods:
         if isinstance(method, AsyncHalving) and not method._stop_once:
@@ -189,4 +232,6 @@ def test_in_the_end_every_rung_has_promoted_its_best(dice: Any, searcher: dict[s
                 assert set(best) <= rung.promoted
         if isinstance(method, SyncHalving):
             for rung, places in zip(method._rungs[:-1], method._populations[1:], strict=True):
-                assert rung.promoted == {rung.at(rank) for rank in range(places)}
+                best = [rung.at(rank) for rank in range(places)]
+                assert set(best) <= rung.promoted
+                assert not exactly or len(rung.promoted) == places
