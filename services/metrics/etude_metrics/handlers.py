@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 
-from etude.events import CheckpointSaved, Envelope, LogWritten, TrainingReported, ValidationCompleted
+from etude.events import CheckpointSaved, Envelope, LogWritten, PoolReported, TrainingReported, ValidationCompleted
 from etude.store import Document, DocumentStore
 from etude.store.schema import (
     CHECKPOINTS,
     EXPERIMENT_VIEWS,
     LOGS,
+    POOLS,
     TRAINING_POINTS,
     TRIAL_VIEWS,
     VALIDATIONS,
@@ -33,6 +34,7 @@ class MetricsHandlers:
 
     async def handle_events(self, batch: Sequence[Envelope]) -> None:
         """Bring the views up to date with a batch of decisions and reports."""
+        await self._keep_pools(batch)
         told = [envelope for envelope in batch if envelope.experimentid]
         if not told:
             return
@@ -75,6 +77,19 @@ class MetricsHandlers:
                     logs.append(_log_document(envelope.experiment, event))
         await self._put(TRAINING_POINTS, points)
         await self._put(LOGS, logs)
+
+    async def _keep_pools(self, batch: Sequence[Envelope]) -> None:
+        pools = {
+            envelope.data.pool: {
+                "_id": envelope.data.pool,
+                "time": envelope.time.isoformat(),
+                **envelope.data.to_json(),
+            }
+            for envelope in sorted(batch, key=lambda envelope: envelope.time)
+            if isinstance(envelope.data, PoolReported)
+        }
+        if pools:
+            await self._store.put_latest(POOLS, list(pools.values()), "time")
 
     async def _put(self, collection: Collection, documents: list[Document]) -> None:
         if documents:
@@ -153,6 +168,7 @@ def _log_document(experiment_id: str, event: LogWritten) -> Document:
                 "number": event.first + index,
                 "time": line.time.isoformat(),
                 "stream": line.stream,
+                "rank": line.rank,
                 "text": line.text,
             }
             for index, line in enumerate(event.lines)

@@ -12,6 +12,7 @@ from etude.service.logs import log_as_json
 from etude.service.runtime import run, until_available
 from etude.service.settings import Settings
 from etude.store.mongo import MongoStore
+from etude_scheduler.policies import named
 from etude_scheduler.scheduler import Timing
 from etude_scheduler.service import SchedulerService
 
@@ -21,17 +22,28 @@ class SchedulerSettings(Settings):
 
     runner_timeout: Annotated[float, Field(gt=0)] = 30.0
     """Seconds of silence after which a runner is lost."""
+    policy: str = "fair_share"
+    """Who is served next: fair_share, priority, first_come, round_robin, or one that is installed."""
+    preempt_seconds: Annotated[float, Field(ge=0)] = 10.0
+    """How long an experiment waits before trials of others are preempted for it."""
+    keep_seconds: Annotated[float, Field(ge=0)] = 60.0
+    """How long a trial of several slots waits before slots that come free are kept for it."""
 
 
 async def main(stop: asyncio.Event) -> None:
     """Serve until told to stop."""
     settings = SchedulerSettings()
     log_as_json("scheduler", settings.log_level)
+    policy = named(settings.policy)
     store = MongoStore(settings.mongo_url, settings.database)
     bus = AmqpBus(settings.amqp_url, name=f"scheduler/{settings.pool}", pools=(settings.pool,))
     if await until_available("MongoDB", store.open, stop):
-        timing = Timing(runner_timeout=timedelta(seconds=settings.runner_timeout))
-        service = SchedulerService(bus, store, utc_now, settings.pool, timing, settings.repair_seconds)
+        timing = Timing(
+            runner_timeout=timedelta(seconds=settings.runner_timeout),
+            preempt_after=timedelta(seconds=settings.preempt_seconds),
+            keep_after=timedelta(seconds=settings.keep_seconds),
+        )
+        service = SchedulerService(bus, store, utc_now, settings.pool, timing, settings.repair_seconds, policy)
         await bus.start()
         await service.start()
         await stop.wait()

@@ -1,6 +1,6 @@
 """Execution: how far one trial is, where it runs, and what it should do next. Pure."""
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Self
@@ -23,21 +23,64 @@ class Want(StrEnum):
 
 
 @dataclass
-class Allocation:
-    """A trial's right to slots on a runner.
+class Member:
+    """One runner's part of an allocation.
 
     Attributes
     ----------
-    taken_back : how the slots were ordered back (``released``, ``revoked``, ``kill``), if they were
+    over : it holds its slots no longer
     """
 
     runner_id: str
     session: str
     slots: list[str]
+    started: bool = False
+    over: bool = False
+
+
+@dataclass
+class Allocation:
+    """A trial's right to slots: on one runner or, if it needs more than any has, on several (a gang), all or none.
+
+    Attributes
+    ----------
+    members : the first one is where the processes of a gang meet
+    rendezvous : host and port of that meeting place, once the first runner has opened it
+    taken_back : how the slots were ordered back (``released``, ``revoked``, ``kill``), if they were
+    failed, lost : a member failed; a member's runner was lost
+    outcome : data of the ``allocation.ended`` that tells how it ended: the first failure, else the first member's
+    """
+
+    members: list[Member]
     train_until: int
     granted_at: str
-    started: bool = False
+    rendezvous: str | None = None
     taken_back: str | None = None
+    failed: bool = False
+    lost: bool = False
+    outcome: dict[str, Any] | None = None
+
+    @property
+    def present(self) -> list[Member]:
+        """Members that hold their slots."""
+        return [member for member in self.members if not member.over]
+
+    @property
+    def size(self) -> int:
+        """Slots of all members."""
+        return sum(len(member.slots) for member in self.members)
+
+    def member(self, runner_id: str) -> Member | None:
+        """The part of a runner, if it holds slots."""
+        return next((member for member in self.present if member.runner_id == runner_id), None)
+
+    def first_rank(self, member: Member) -> int:
+        """Of a member's processes."""
+        return sum(len(other.slots) for other in self.members[: self.members.index(member)])
+
+    def may_start(self, member: Member) -> bool:
+        """The first of a gang starts at once, the others once it has opened the meeting place."""
+        return member is self.members[0] or self.rendezvous is not None
 
 
 @dataclass
@@ -99,11 +142,6 @@ class Execution:
         """The target as a length."""
         return Length(unit=Unit(self.unit), amount=self.target)
 
-    @property
-    def slots_needed(self) -> int:
-        """Whole slots; a share of one takes all of it."""
-        return -int(-self.slots // 1)
-
     def want(self) -> Want:
         """What the trial should do, were its experiment active."""
         if self.over:
@@ -152,7 +190,7 @@ class Execution:
 
     def to_document(self) -> dict[str, Any]:
         """As it is stored."""
-        allocation = {**vars(self.allocation)} if self.allocation else None
+        allocation = asdict(self.allocation) if self.allocation else None
         return {"_id": document_id(self.key), **vars(self), "allocation": allocation, "open": self.open}
 
     @classmethod
@@ -160,7 +198,8 @@ class Execution:
         """As it was stored."""
         fields = {name: value for name, value in document.items() if name not in ("_id", "open")}
         if fields["allocation"] is not None:
-            fields["allocation"] = Allocation(**fields["allocation"])
+            members = [Member(**member) for member in fields["allocation"]["members"]]
+            fields["allocation"] = Allocation(**{**fields["allocation"], "members": members})
         return cls(**fields)
 
 

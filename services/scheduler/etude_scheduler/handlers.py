@@ -6,16 +6,19 @@ from collections.abc import Sequence
 import structlog
 
 from etude.bus import EventBus
-from etude.events import Envelope, ExperimentActivated
+from etude.events import Envelope, ExperimentActivated, PoolReported
 from etude.service.clock import Clock
 from etude.store import ConflictError, DocumentStore
 from etude.store.schema import EXPERIMENT_SHARES, RUNNERS, TRIALS
 from etude_scheduler.execution import Execution, Key, document_id
 from etude_scheduler.fleet import Runner
+from etude_scheduler.policies import Policy
 from etude_scheduler.scheduler import Message, Scheduler, Timing
 from etude_scheduler.share import Share
 
 log = structlog.get_logger("etude.scheduler")
+
+_REPORT_AGAIN = 30
 
 
 class SchedulerHandlers:
@@ -27,6 +30,7 @@ class SchedulerHandlers:
     clock : what time it is
     pool : the resource pool
     timing : how patient to be
+    policy : who is served next; fair share if none is given
     """
 
     def __init__(
@@ -36,12 +40,16 @@ class SchedulerHandlers:
         clock: Clock,
         pool: str = "default",
         timing: Timing | None = None,
+        policy: Policy | None = None,
     ) -> None:
         self._store = store
         self._bus = bus
         self._clock = clock
         self._pool = pool
         self._timing = timing
+        self._policy = policy
+        self._reported: PoolReported | None = None
+        self._told_nothing_new = 0
         self._scheduler: Scheduler | None = None
         self._lock = asyncio.Lock()
 
@@ -70,6 +78,18 @@ class SchedulerHandlers:
             if self._scheduler is not None:  # a standby has no say
                 await self._work([])
 
+    async def report(self) -> None:
+        """Tell people how the pool is, if that has changed or was not told for long; to be called every few seconds."""
+        async with self._lock:
+            if self._scheduler is None:
+                return
+            report = self._scheduler.report()
+        self._told_nothing_new += 1
+        if report != self._reported or self._told_nothing_new >= _REPORT_AGAIN:
+            self._reported, self._told_nothing_new = report, 0
+            source, now = f"scheduler/{self._pool}", self._clock()
+            await self._bus.publish([Envelope.wrap(report, source=source, time=now, pool=self._pool)])
+
     async def repair(self) -> None:
         """Say again what only the searcher can answer; to be called every few minutes."""
         async with self._lock:
@@ -96,7 +116,7 @@ class SchedulerHandlers:
         await self._publish(messages)
 
     async def _load(self) -> Scheduler:
-        scheduler = Scheduler(self._pool, self._timing)
+        scheduler = Scheduler(self._pool, self._timing, self._policy)
         now = self._clock()
         for document in await self._store.find(RUNNERS, {"pool": self._pool}):
             scheduler.fleet.runners[document["_id"]] = Runner.from_document(document, now)

@@ -7,21 +7,25 @@ from etude.events import (
     AllocationRevoked,
     CheckpointReference,
     CloseReason,
+    Gang,
 )
-from etude_scheduler.execution import Allocation, Execution, Want
+from etude_scheduler.execution import Allocation, Execution, Member, Want
+from etude_scheduler.need import Need
 from etude_scheduler.share import Share
 
 
-def grant(execution: Execution, share: Share) -> AllocationGranted:
+def grant(execution: Execution, share: Share, member: Member) -> AllocationGranted:
     """Start it; says all that a runner needs to know."""
     allocation = _allocation(execution)
     assert share.config is not None
     checkpoint = execution.checkpoint
     return AllocationGranted(
-        runner_id=allocation.runner_id,
+        runner_id=member.runner_id,
         trial_id=execution.trial_id,
         lease_number=execution.lease_number,
-        slots=allocation.slots,
+        slots=member.slots,
+        share=Need(execution.slots).share,
+        gang=_gang(allocation, member),
         config=share.config,
         model_definition=share.definition,
         hyperparameters=execution.hyperparameters,
@@ -32,28 +36,35 @@ def grant(execution: Execution, share: Share) -> AllocationGranted:
     )
 
 
-def extend(execution: Execution) -> AllocationExtended:
+def extend(execution: Execution, member: Member) -> AllocationExtended:
     """Train it further."""
     return AllocationExtended(
-        runner_id=_allocation(execution).runner_id,
+        runner_id=member.runner_id,
         trial_id=execution.trial_id,
         lease_number=execution.lease_number,
         train_until=execution.train_until,
     )
 
 
-def take_back(execution: Execution) -> AllocationReleased | AllocationRevoked:
+def take_back(execution: Execution, member: Member) -> AllocationReleased | AllocationRevoked:
     """End it: released if it has nothing left to do, else revoked; killed if nothing of it is wanted any more."""
-    allocation = _allocation(execution)
     about = {
-        "runner_id": allocation.runner_id,
+        "runner_id": member.runner_id,
         "trial_id": execution.trial_id,
         "lease_number": execution.lease_number,
     }
-    killed = execution.closed == CloseReason.KILLED
+    killed = execution.closed == CloseReason.KILLED or _allocation(execution).taken_back == "kill"
     if killed or not (execution.over or execution.want() is Want.REST):
         return AllocationRevoked.model_validate({**about, "kill": killed})
     return AllocationReleased.model_validate(about)
+
+
+def _gang(allocation: Allocation, member: Member) -> Gang | None:
+    """What a member must know of the others, if there are any."""
+    if len(allocation.members) == 1:
+        return None
+    meeting_place = None if member is allocation.members[0] else allocation.rendezvous
+    return Gang(size=allocation.size, first_rank=allocation.first_rank(member), rendezvous=meeting_place)
 
 
 def _allocation(execution: Execution) -> Allocation:

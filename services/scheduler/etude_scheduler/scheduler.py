@@ -17,6 +17,8 @@ from etude.events import (
     ExperimentCompleted,
     ExperimentFailed,
     ExperimentPaused,
+    PoolReported,
+    RunnerChangeRequested,
     RunnerDraining,
     RunnerHeartbeat,
     RunnerJoined,
@@ -28,10 +30,13 @@ from etude.events import (
     TrialRequested,
     ValidationCompleted,
 )
-from etude_scheduler import orders
-from etude_scheduler.execution import Allocation, Execution, Key, Want
+from etude_scheduler import orders, standing
+from etude_scheduler.claim import Claim, Claims
+from etude_scheduler.execution import Allocation, Execution, Key, Member, Want, document_id
 from etude_scheduler.fleet import Fleet, Runner
-from etude_scheduler.policies import Placement, first_come
+from etude_scheduler.placing import place, victims
+from etude_scheduler.policies import Policy
+from etude_scheduler.policies.fair_share import FairShare
 from etude_scheduler.share import Share
 
 
@@ -51,10 +56,14 @@ class Timing:
     ----------
     runner_timeout : a runner that is silent for so long is lost
     grant_grace : how long a runner may take to list in its heartbeats what it was granted, before it is told again
+    preempt_after : how long an experiment must have waited before trials of others are preempted for it
+    keep_after : how long a trial of several slots must have waited before slots that come free are kept for it
     """
 
     runner_timeout: timedelta = timedelta(seconds=30)
     grant_grace: timedelta = timedelta(seconds=10)
+    preempt_after: timedelta = timedelta(seconds=10)
+    keep_after: timedelta = timedelta(seconds=60)
 
 
 class Scheduler:
@@ -64,9 +73,7 @@ class Scheduler:
     before it calls :meth:`hear`, and stores afterwards what :attr:`changed` names.
     """
 
-    def __init__(
-        self, pool: str, timing: Timing | None = None, policy: Callable[..., list[Placement]] = first_come
-    ) -> None:
+    def __init__(self, pool: str, timing: Timing | None = None, policy: Policy | None = None) -> None:
         self.pool = pool
         self.fleet = Fleet(pool)
         self.executions: dict[Key, Execution] = {}
@@ -75,23 +82,26 @@ class Scheduler:
         self.changed_shares: set[str] = set()
         self.changed_runners: set[str] = set()
         self._timing = timing or Timing()
-        self._policy = policy
-        self._waiting: dict[Key, Execution] = {}
+        self._policy = policy or FairShare()
+        self._claims = Claims()
+        self._of_experiment: dict[str, set[Key]] = {}
         self._allocated: dict[str, set[Key]] = {}
-        self._slots_held: dict[str, int] = {}
         self._messages: list[Message] = []
+        self._now: datetime | None = None
 
     def adopt(self, executions: Iterable[Execution] = (), shares: Iterable[Share] = ()) -> None:
         """Take over what was stored."""
         for share in shares:
             self.shares[share.experiment_id] = share
         for execution in executions:
-            self.executions[execution.key] = execution
-            allocation = execution.allocation
-            if allocation:
-                self._hold(execution, allocation)
-                if self.fleet.present(allocation.runner_id, allocation.session) is None:
-                    self._requeue(execution)
+            self._remember(execution)
+            if execution.allocation:
+                self._claim(execution).hold(execution.slots, self._now)
+                for member in execution.allocation.present:
+                    self._hold(execution, member)
+                for member in execution.allocation.present:
+                    if self.fleet.present(member.runner_id, member.session) is None:
+                        self._lose_member(execution, member)
             self._reconcile(execution)
 
     def committed(self) -> None:
@@ -99,17 +109,19 @@ class Scheduler:
         for key in self.changed:
             if not self.executions[key].open:
                 del self.executions[key]
-        if self.changed_shares:
-            held = {experiment_id for experiment_id, _ in self.executions}
-            for experiment_id in [i for i, s in self.shares.items() if s.state == "ended" and i not in held]:
+                self._of_experiment[key[0]].discard(key)
+        for experiment_id in {experiment_id for experiment_id, _ in self.changed} | self.changed_shares:
+            if self._share(experiment_id).state == "ended" and not self._of_experiment.get(experiment_id):
                 del self.shares[experiment_id]
-                self._slots_held.pop(experiment_id, None)
+                self._claims.drop(experiment_id)
+                self._of_experiment.pop(experiment_id, None)
         self.changed.clear()
         self.changed_shares.clear()
         self.changed_runners.clear()
 
     def hear(self, experiment_id: str | None, event: Event, now: datetime) -> list[Message]:
         """Take an event in; returns what to tell. Events may come late, twice and in any order."""
+        self._now = now
         match event:
             case RunnerJoined() | RunnerHeartbeat():
                 self._runner_seen(event, now)
@@ -120,23 +132,30 @@ class Scheduler:
             case RunnerLeft(runner_id=runner_id, session=session):
                 if runner := self.fleet.present(runner_id, session):
                     self._lose(runner)
+            case RunnerChangeRequested():
+                self._change_runner(event)
             case _ if experiment_id is not None:
                 self._hear_of_experiment(experiment_id, event, now)
         return self._take_messages()
 
     def place(self, now: datetime) -> list[Message]:
         """Give free slots to waiting trials."""
-        if self._waiting:
-            waiting = [e for e in self._waiting.values() if self._share(e.experiment_id).active]
-            for placement in self._policy(waiting, self.fleet, self.shares, self._slots_held):
-                self._grant(placement, now)
+        for execution, members in place(self._claims, self.fleet, self._policy, now, self._timing.keep_after):
+            self._grant(execution, members, now)
         return self._take_messages()
 
     def tick(self, now: datetime) -> list[Message]:
-        """Declare silent runners lost."""
+        """Declare silent runners lost, and preempt trials for others that have waited too long."""
         for runner in self.fleet.silent(now, self._timing.runner_timeout):
             self._lose(runner)
+        after = self._timing.preempt_after
+        for execution in victims(self._claims, self.fleet, self._policy, self._allocated_to, now, after):
+            self._take_back(execution)
         return self._take_messages()
+
+    def report(self) -> PoolReported:
+        """The pool as it is, for people."""
+        return standing.report(self.pool, self._claims, self.fleet, self._policy, self._allocated_to)
 
     def reminders(self) -> list[Message]:
         """Say again what only the searcher can answer: results without a decision, and trials that were given up."""
@@ -193,7 +212,8 @@ class Scheduler:
             share.config, share.model_definition = activated.config, activated.model_definition.to_json()
         if before != (share.state, share.revision, share.config is None):
             self.changed_shares.add(experiment_id)
-            for execution in [e for e in self.executions.values() if e.experiment_id == experiment_id]:
+            for key in sorted(self._of_experiment.get(experiment_id, ())):
+                execution = self.executions[key]
                 if execution.closed_with_experiment:
                     execution.reopen()
                     self.changed.add(execution.key)
@@ -208,8 +228,6 @@ class Scheduler:
         if execution is None or event.lease_number != execution.lease_number:
             return
         self._update(experiment_id, event.trial_id, lambda e: self._report(e, event))
-        if isinstance(event, AllocationEnded) and execution.exited:
-            self._tell(execution, TrialExited.model_validate(execution.exited))
 
     def _report(
         self,
@@ -217,31 +235,34 @@ class Scheduler:
         event: AllocationStarted | AllocationEnded | ValidationCompleted | CheckpointSaved,
     ) -> None:
         match event:
-            case AllocationStarted() if execution.allocation:
-                execution.allocation.started = True
+            case AllocationStarted():
+                self._started(execution, event.runner_id, event.rendezvous)
             case CheckpointSaved():
                 execution.saved(event.uri, event.length.amount)
+                self._works(execution)
             case ValidationCompleted():
                 if event.length.amount >= execution.validated:
                     execution.validated = event.length.amount
                     execution.last_validation = event.to_json()
                 if event.checkpoint is not None:
                     execution.saved(event.checkpoint.uri, event.checkpoint.length)
+                self._works(execution)
             case AllocationEnded() if execution.allocation:
-                self._free(execution)
-                if event.reason is EndReason.FAILED and not execution.over:
-                    if execution.restarts >= self._share(execution.experiment_id).max_restarts:
-                        execution.exited = _exit(execution, event, ExitReason.RESTARTS_USED_UP)
-                    else:
-                        execution.restarts += 1
-                elif event.reason is EndReason.INVALID_HYPERPARAMETERS:
-                    execution.exited = _exit(execution, event, ExitReason.INVALID_HYPERPARAMETERS)
+                if member := execution.allocation.member(event.runner_id):
+                    self._member_ended(execution, member, event)
+
+    def _works(self, execution: Execution) -> None:
+        """A trial of its experiment had something to report."""
+        share = self._share(execution.experiment_id)
+        if not share.works:
+            share.works = True
+            self.changed_shares.add(share.experiment_id)
 
     def _update(self, experiment_id: str, trial_id: int, change: Callable[[Execution], None]) -> None:
         key = (experiment_id, trial_id)
         execution = self.executions.get(key)
         if execution is None:
-            execution = self.executions[key] = Execution(experiment_id, trial_id, self.pool)
+            execution = self._remember(Execution(experiment_id, trial_id, self.pool))
         before = execution.to_document()
         change(execution)
         if execution.to_document() != before:
@@ -256,16 +277,18 @@ class Scheduler:
             execution.closed_with_experiment = True
             self.changed.add(execution.key)
         want = execution.want() if share.active or execution.over else Want.REST
-        self._waiting.pop(execution.key, None)
+        claim = self._claim(execution)
+        claim.remove(execution)
         allocation = execution.allocation
         if allocation is None:
             if want is Want.TRAIN:
-                self._waiting[execution.key] = execution
+                self._claims.add(claim, execution, self._now)
         elif want is Want.TRAIN:
             if allocation.train_until < execution.target:
                 allocation.train_until = execution.target
                 self.changed.add(execution.key)
-                self._tell(execution, orders.extend(execution))
+                for member in allocation.present:
+                    self._tell(execution, orders.extend(execution, member))
         elif want is not Want.DECISION:
             self._take_back(execution)
 
@@ -277,33 +300,47 @@ class Scheduler:
         if runner is None:
             return
         self.changed_runners.add(runner.runner_id)
+        returned = before is None or before.gone or before.session != runner.session
         for execution in self._allocated_to(runner.runner_id):
-            assert execution.allocation
-            if execution.allocation.session != runner.session:
-                self._requeue(execution)
-        if before is None or before.gone or before.session != runner.session:
-            for execution in self._allocated_to(runner.runner_id):
-                self.fleet.hold(execution)
+            member = self._member(execution, runner.runner_id)
+            if member.session != runner.session:
+                self._lose_member(execution, member)
+            elif returned:
+                self.fleet.hold(execution, member)
         if isinstance(event, RunnerHeartbeat):
             self._compare(runner, event, now)
+
+    def _change_runner(self, event: RunnerChangeRequested) -> None:
+        """A person takes a runner out of service, or back into it."""
+        runner = self.fleet.runners.get(event.runner_id)
+        if runner is None:
+            return
+        runner.disabled = None if event.enabled else event.reason or f"by {event.requested_by or 'request'}"
+        if event.enabled:
+            runner.crashed = []
+        self.changed_runners.add(runner.runner_id)
+        if event.drain and not event.enabled:
+            for execution in self._allocated_to(runner.runner_id):
+                self._take_back(execution)
 
     def _compare(self, runner: Runner, heartbeat: RunnerHeartbeat, now: datetime) -> None:
         """Tell a runner again what its heartbeat shows that it does not know."""
         running = {(r.experiment_id, r.trial_id, r.lease_number): r for r in heartbeat.running}
         for execution in self._allocated_to(runner.runner_id):
-            allocation = execution.allocation
+            allocation, member = execution.allocation, self._member(execution, runner.runner_id)
             assert allocation
+            share = self._share(execution.experiment_id)
             entry = running.pop((*execution.key, execution.lease_number), None)
             if entry is None:
-                if now - datetime.fromisoformat(allocation.granted_at) > self._timing.grant_grace:
-                    self._tell(execution, orders.grant(execution, self._share(execution.experiment_id)))
-            elif not self._share(execution.experiment_id).active or execution.want() in (
-                Want.REST,
-                Want.OVER,
-            ):
-                self._tell(execution, orders.take_back(execution))
+                late = now - datetime.fromisoformat(allocation.granted_at) > self._timing.grant_grace
+                if late and allocation.may_start(member):
+                    self._tell(execution, orders.grant(execution, share, member))
+                continue
+            self._started(execution, runner.runner_id, entry.rendezvous)
+            if not share.active or execution.want() in (Want.REST, Want.OVER) or allocation.taken_back == "revoked":
+                self._tell(execution, orders.take_back(execution, member))
             elif entry.train_until.amount < allocation.train_until:
-                self._tell(execution, orders.extend(execution))
+                self._tell(execution, orders.extend(execution, member))
         for experiment_id, trial_id, lease_number in running:
             stale = AllocationRevoked(
                 runner_id=runner.runner_id, trial_id=trial_id, lease_number=lease_number, kill=True
@@ -313,60 +350,156 @@ class Scheduler:
     def _lose(self, runner: Runner) -> None:
         runner.gone = True
         runner.used.clear()
+        runner.guests.clear()
         self.changed_runners.add(runner.runner_id)
         for execution in self._allocated_to(runner.runner_id):
-            self._requeue(execution)
+            self._lose_member(execution, self._member(execution, runner.runner_id))
 
     def _allocated_to(self, runner_id: str) -> list[Execution]:
         return [self.executions[key] for key in sorted(self._allocated.get(runner_id, ()))]
 
     # Allocations
 
-    def _grant(self, placement: Placement, now: datetime) -> None:
-        execution = placement.execution
+    def _grant(self, execution: Execution, members: list[Member], now: datetime) -> None:
         execution.lease_number += 1
-        execution.allocation = Allocation(
-            placement.runner_id, placement.session, placement.slots, execution.target, now.isoformat()
-        )
-        self._hold(execution, execution.allocation)
-        self._waiting.pop(execution.key, None)
+        execution.allocation = Allocation(members, execution.target, now.isoformat())
+        claim = self._claim(execution)
+        claim.remove(execution)
+        claim.hold(execution.slots, now)
+        self._claims.granted(claim, now)
+        for member in members:
+            self._hold(execution, member)
         self.changed.add(execution.key)
-        self._tell(execution, orders.grant(execution, self._share(execution.experiment_id)))
+        self._tell(execution, orders.grant(execution, claim.share, members[0]))
 
-    def _take_back(self, execution: Execution) -> None:
+    def _started(self, execution: Execution, runner_id: str, rendezvous: str | None) -> None:
+        """A member runs; the first of a gang tells where the others meet it."""
+        allocation = execution.allocation
+        member = allocation.member(runner_id) if allocation else None
+        if allocation is None or member is None:
+            return
+        if not member.started:
+            member.started = True
+            self.changed.add(execution.key)
+        if member is allocation.members[0] and rendezvous and allocation.rendezvous is None:
+            allocation.rendezvous = rendezvous
+            self.changed.add(execution.key)
+            for other in allocation.present[1:]:
+                self._tell(execution, orders.grant(execution, self._share(execution.experiment_id), other))
+
+    def _take_back(self, execution: Execution, kill: bool = False) -> None:
         """Order the slots back, once; heartbeats tell whether the order must be said again."""
-        order = orders.take_back(execution)
-        said = "kill" if isinstance(order, AllocationRevoked) and order.kill else order.name()[1]
         allocation = execution.allocation
         assert allocation
-        if allocation.taken_back != said:
-            allocation.taken_back = said
-            self.changed.add(execution.key)
-            self._tell(execution, order)
+        before = allocation.taken_back
+        allocation.taken_back = "kill" if kill else before
+        told = [(member, orders.take_back(execution, member)) for member in allocation.present]
+        order = told[0][1]
+        allocation.taken_back = "kill" if isinstance(order, AllocationRevoked) and order.kill else order.name()[1]
+        if allocation.taken_back == before:
+            return
+        self.changed.add(execution.key)
+        for member, order in told:
+            if allocation.may_start(member):
+                self._tell(execution, order)
+            else:  # it was not told of its part yet
+                self._release(execution, member)
 
-    def _requeue(self, execution: Execution) -> None:
-        """Its runner is lost: back into the queue, with its latest checkpoint."""
-        self._free(execution)
+    def _lose_member(self, execution: Execution, member: Member) -> None:
+        """A runner is lost: the trial goes back into the queue, with its latest checkpoint."""
+        assert execution.allocation
+        execution.allocation.lost = True
+        self._release(execution, member)
+        self._break_up(execution)
         self.changed.add(execution.key)
         self._reconcile(execution)
 
-    def _hold(self, execution: Execution, allocation: Allocation) -> None:
-        self.fleet.hold(execution)
-        self._allocated.setdefault(allocation.runner_id, set()).add(execution.key)
-        self._count_slots(execution, +1)
+    def _member_ended(self, execution: Execution, member: Member, event: AllocationEnded) -> None:
+        allocation = execution.allocation
+        assert allocation
+        failed = event.reason in (EndReason.FAILED, EndReason.INVALID_HYPERPARAMETERS)
+        if not allocation.failed and (failed or member is allocation.members[0]):
+            allocation.failed, allocation.outcome = failed, event.to_json()
+        self._judge_runner(execution, event)
+        self._release(execution, member)
+        self._break_up(execution)
 
-    def _free(self, execution: Execution) -> None:
-        assert execution.allocation
-        self.fleet.free(execution)
-        self._allocated[execution.allocation.runner_id].discard(execution.key)
-        self._count_slots(execution, -1)
+    def _break_up(self, execution: Execution) -> None:
+        """A gang is whole or ends; once nobody holds slots any more, the allocation is over."""
+        allocation = execution.allocation
+        assert allocation
+        if allocation.present and (allocation.failed or allocation.lost):
+            self._take_back(execution, kill=True)
+        if not allocation.present:
+            self._conclude(execution, allocation)
+
+    def _conclude(self, execution: Execution, allocation: Allocation) -> None:
+        """Nobody holds slots any more: what follows for the trial?"""
         execution.allocation = None
+        self._claim(execution).hold(-execution.slots, self._now)
+        if self._now is not None:
+            self._claims.lasted((self._now - datetime.fromisoformat(allocation.granted_at)).total_seconds())
+        if allocation.lost or allocation.outcome is None:
+            return
+        event = AllocationEnded.model_validate(allocation.outcome)
+        if event.reason is EndReason.FAILED and not execution.over:
+            if execution.restarts >= self._share(execution.experiment_id).max_restarts:
+                self._exit(execution, event, ExitReason.RESTARTS_USED_UP)
+            else:
+                execution.restarts += 1
+        elif event.reason is EndReason.INVALID_HYPERPARAMETERS:
+            self._exit(execution, event, ExitReason.INVALID_HYPERPARAMETERS)
 
-    def _count_slots(self, execution: Execution, sign: int) -> None:
-        held = self._slots_held.get(execution.experiment_id, 0)
-        self._slots_held[execution.experiment_id] = held + sign * execution.slots_needed
+    def _exit(self, execution: Execution, ended: AllocationEnded, reason: ExitReason) -> None:
+        exited = TrialExited(
+            trial_id=execution.trial_id,
+            reason=reason,
+            restarts=execution.restarts,
+            detail=ended.detail,
+            log_tail=ended.log_tail,
+        )
+        execution.exited = exited.to_json()
+        self._tell(execution, exited)
+
+    def _judge_runner(self, execution: Execution, event: AllocationEnded) -> None:
+        """Three different trials in a row that fail at their start, though their experiments do work, are its fault."""
+        runner = self.fleet.runners.get(event.runner_id)
+        if runner is None:
+            return
+        crashed = event.reason is EndReason.FAILED and event.at_start
+        if crashed and self._share(execution.experiment_id).works:
+            runner.crash(document_id(execution.key))
+        elif not crashed and runner.crashed and runner.disabled is None:
+            runner.crashed = []
+        else:
+            return
+        self.changed_runners.add(runner.runner_id)
+
+    def _hold(self, execution: Execution, member: Member) -> None:
+        self.fleet.hold(execution, member)
+        self._allocated.setdefault(member.runner_id, set()).add(execution.key)
+
+    def _release(self, execution: Execution, member: Member) -> None:
+        """A member holds its slots no longer."""
+        member.over = True
+        self.fleet.free(execution, member)
+        self._allocated[member.runner_id].discard(execution.key)
 
     # Small things
+
+    def _remember(self, execution: Execution) -> Execution:
+        self.executions[execution.key] = execution
+        self._of_experiment.setdefault(execution.experiment_id, set()).add(execution.key)
+        return execution
+
+    def _claim(self, execution: Execution) -> Claim:
+        return self._claims.of(self._share(execution.experiment_id))
+
+    def _member(self, execution: Execution, runner_id: str) -> Member:
+        """The part of a runner that holds slots for a trial."""
+        member = execution.allocation.member(runner_id) if execution.allocation else None
+        assert member, f"{runner_id} holds no slots for trial {execution.key}"
+        return member
 
     def _share(self, experiment_id: str) -> Share:
         share = self.shares.get(experiment_id)
@@ -384,13 +517,3 @@ class Scheduler:
 
 def _pause(execution: Execution, length: int) -> None:
     execution.paused_at = max(execution.paused_at, length)
-
-
-def _exit(execution: Execution, ended: AllocationEnded, reason: ExitReason) -> dict[str, object]:
-    return TrialExited(
-        trial_id=execution.trial_id,
-        reason=reason,
-        restarts=execution.restarts,
-        detail=ended.detail,
-        log_tail=ended.log_tail,
-    ).to_json()

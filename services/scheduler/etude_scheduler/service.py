@@ -8,7 +8,10 @@ from etude.service.clock import Clock
 from etude.service.runtime import every
 from etude.store import DocumentStore
 from etude_scheduler.handlers import SchedulerHandlers
+from etude_scheduler.policies import Policy
 from etude_scheduler.scheduler import Timing
+
+_REPORT_SECONDS = 2.0
 
 
 class SchedulerService:
@@ -27,11 +30,12 @@ class SchedulerService:
         pool: str = "default",
         timing: Timing | None = None,
         repair_seconds: float = 300.0,
+        policy: Policy | None = None,
     ) -> None:
         self._bus = bus
         self._pool = pool
         self._repair_seconds = repair_seconds
-        self.handlers = SchedulerHandlers(store, bus, clock, pool, timing)
+        self.handlers = SchedulerHandlers(store, bus, clock, pool, timing, policy)
         self._subscription: Subscription | None = None
         self._clockwork: list[asyncio.Task[None]] = []
 
@@ -41,6 +45,7 @@ class SchedulerService:
         self._subscription = await self._bus.subscribe(scheduler_pool(self._pool), handlers.handle, handlers.forget)
         self._clockwork = [
             asyncio.create_task(every(1.0, handlers.tick)),
+            asyncio.create_task(every(_REPORT_SECONDS, handlers.report)),
             asyncio.create_task(every(self._repair_seconds, handlers.repair)),
         ]
 

@@ -5,6 +5,8 @@ from typing import Any, Self
 
 from etude.events import CloseReason, ModelDefinition
 
+DEFAULT_PRIORITY = 42  # as Determined's
+
 
 @dataclass
 class Share:
@@ -15,6 +17,7 @@ class Share:
     state : ``active``, ``paused`` or ``ended``, as of ``revision``: of two events the one with the higher revision
     holds
     killed : it ended by being killed
+    works : some trial of it has had something to report: one that fails at its start fails for want of its runner
     """
 
     experiment_id: str
@@ -22,6 +25,7 @@ class Share:
     state: str = "active"
     revision: int = -1
     killed: bool = False
+    works: bool = False
     config: dict[str, Any] | None = None
     model_definition: dict[str, Any] | None = None
 
@@ -38,9 +42,28 @@ class Share:
     @property
     def max_slots(self) -> int | None:
         """The most slots that its trials may hold together."""
-        resources = (self.config or {}).get("resources") or {}
-        limit = resources.get("max_slots")
+        limit = self._resources.get("max_slots")
         return None if limit is None else int(limit)
+
+    @property
+    def weight(self) -> float:
+        """Its share, against those of others."""
+        return float(self._resources.get("weight") or 1.0)
+
+    @property
+    def priority(self) -> int:
+        """Smaller goes first."""
+        priority = self._resources.get("priority")
+        return DEFAULT_PRIORITY if priority is None else int(priority)
+
+    @property
+    def runner_labels(self) -> frozenset[str]:
+        """Labels that a runner must have."""
+        return frozenset(self._resources.get("runner_labels") or ())
+
+    @property
+    def _resources(self) -> dict[str, Any]:
+        return (self.config or {}).get("resources") or {}
 
     @property
     def definition(self) -> ModelDefinition:

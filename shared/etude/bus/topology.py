@@ -89,7 +89,7 @@ def scheduler_pool(pool: str = "default") -> Queue:
     keys = [
         *(f"trial.{verb}" for verb in ("requested", "continued", "paused", "closed")),
         *(f"experiment.{verb}" for verb in ("activated", "paused", "completed", "failed", "canceled")),
-        *(f"runner.{verb}" for verb in ("joined", "heartbeat", "draining", "left")),
+        *(f"runner.{verb}" for verb in ("joined", "heartbeat", "draining", "left", "change-requested")),
         "allocation.started",
         "allocation.ended",
         "validation.completed",

@@ -1,17 +1,17 @@
 """`etude experiment`: experiments of a running installation (`ETUDE_AMQP_URL`, `ETUDE_API_URL`)."""
 
 import json
-import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from etude.cli.output import AsJson, print_json, print_table
+from etude.cli.output import client as connect
+
 app = typer.Typer(no_args_is_help=True, help="Create, watch and steer experiments of a running installation.")
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="The experiment.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @app.command()
@@ -21,7 +21,7 @@ def create(
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Wait for the end, and show progress.")] = False,
 ) -> None:
     """Check and store everything, then publish experiment.created. Prints the id."""
-    client = _client()
+    client = connect()
     experiment_id = client.create_experiment(config, model_dir)
     typer.echo(experiment_id)
     if follow:
@@ -34,30 +34,30 @@ def list_(
     as_json: AsJson = False,
 ) -> None:
     """List experiments, the latest first."""
-    found = list(_client().api.pages("/experiments", state=state))
+    found = list(connect().api.pages("/experiments", state=state))
     if as_json:
-        _print_json(found)
+        print_json(found)
         return
     rows = [
         (e["experiment_id"], e["state"], f"{e['progress']:.0%}", str(e["trials"]), _best(e), e["name"]) for e in found
     ]
-    _print_table(("id", "state", "progress", "trials", "best", "name"), rows)
+    print_table(("id", "state", "progress", "trials", "best", "name"), rows)
 
 
 @app.command()
 def describe(experiment_id: Id, as_json: AsJson = False) -> None:
     """Show an experiment, its trials, and the traceback of those that failed."""
-    api = _client().api
+    api = connect().api
     experiment = api.get(f"/experiments/{experiment_id}")
     trials = list(api.pages(f"/experiments/{experiment_id}/trials"))
     if as_json:
-        _print_json({**experiment, "trial_list": trials})
+        print_json({**experiment, "trial_list": trials})
         return
     for name in ("experiment_id", "name", "state", "reason", "refused", "owner", "created_at", "ended_at"):
         if experiment[name]:
             typer.echo(f"{name.replace('_', ' ')}: {experiment[name]}")
     typer.echo(f"progress: {experiment['progress']:.0%}\nbest: {_best(experiment)}\n")
-    _print_table(
+    print_table(
         ("trial", "state", "at", experiment["metric"] or "best", "restarts", "hyperparameters"),
         [_trial_row(trial) for trial in trials],
     )
@@ -71,10 +71,10 @@ def describe(experiment_id: Id, as_json: AsJson = False) -> None:
 @app.command()
 def wait(experiment_id: Id, as_json: AsJson = False) -> None:
     """Wait for an experiment's end; exit 0 if it completed."""
-    client = _client()
+    client = connect()
     experiment = client.wait(experiment_id)
     if as_json:
-        _print_json(experiment)
+        print_json(experiment)
     else:
         typer.echo(f"{experiment['state']}: {_best(experiment)}")
     raise typer.Exit(0 if experiment["state"] == "completed" else 1)
@@ -83,25 +83,25 @@ def wait(experiment_id: Id, as_json: AsJson = False) -> None:
 @app.command()
 def pause(experiment_id: Id) -> None:
     """Free its slots; trials keep their checkpoints."""
-    _client().request(experiment_id, "pause")
+    connect().request(experiment_id, "pause")
 
 
 @app.command()
 def activate(experiment_id: Id) -> None:
     """Go on with a paused experiment."""
-    _client().request(experiment_id, "activate")
+    connect().request(experiment_id, "activate")
 
 
 @app.command()
 def cancel(experiment_id: Id) -> None:
     """End an experiment; running trials save a checkpoint first."""
-    _client().request(experiment_id, "cancel")
+    connect().request(experiment_id, "cancel")
 
 
 @app.command()
 def kill(experiment_id: Id) -> None:
     """End an experiment at once."""
-    _client().request(experiment_id, "kill")
+    connect().request(experiment_id, "kill")
 
 
 @app.command("set")
@@ -113,13 +113,7 @@ def set_(
 
     A completed experiment goes on if that gives it more to do.
     """
-    _client().change(experiment_id, changes)
-
-
-def _client() -> Any:
-    from etude.client import Client
-
-    return Client()
+    connect().change(experiment_id, changes)
 
 
 def _follow(client: Any, experiment_id: str) -> None:
@@ -149,17 +143,3 @@ def _trial_row(trial: dict[str, Any]) -> tuple[str, ...]:
         str(trial["restarts"]),
         json.dumps(trial["hyperparameters"]),
     )
-
-
-def _print_table(headings: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(*headings, box=None)
-    for row in rows:
-        table.add_row(*row)
-    Console(width=None if sys.stdout.isatty() else 200).print(table)
-
-
-def _print_json(value: Any) -> None:
-    sys.stdout.write(json.dumps(value) + "\n")

@@ -19,6 +19,7 @@ from etude.events import (
     ExperimentCancelRequested,
     ExperimentKillRequested,
     ExperimentPauseRequested,
+    RunnerChangeRequested,
 )
 from etude.service.clock import utc_now
 
@@ -87,6 +88,26 @@ class Client:
         experiment = self.api.get(f"/experiments/{experiment_id}")
         event = read_changes(assignments, experiment["config"], self.settings.user)
         self._publish([Envelope.wrap(event, source="client", time=utc_now(), experiment_id=experiment_id)])
+
+    def change_runner(self, runner_id: str, enabled: bool, drain: bool = False, reason: str = "") -> None:
+        """Take a runner out of service, or back into it.
+
+        Parameters
+        ----------
+        drain : take its trials back, too, with a checkpoint; else they end by themselves
+
+        Raises
+        ------
+        ApiError
+            There is no such runner.
+        """
+        pools = [pool for pool in self.api.pages("/pools") for r in pool["runners"] if r["runner_id"] == runner_id]
+        if not pools:
+            raise ApiError(f"no runner {runner_id}; etude runner list shows those that there are")
+        event = RunnerChangeRequested(
+            runner_id=runner_id, enabled=enabled, drain=drain, reason=reason, requested_by=self.settings.user
+        )
+        self._publish([Envelope.wrap(event, source="client", time=utc_now(), pool=pools[0]["pool"])])
 
     def watch(self, experiment_id: str, interval: float = 0.5, patience: float = 15.0) -> Iterator[dict[str, Any]]:
         """The experiment's state as it changes, up to its end.

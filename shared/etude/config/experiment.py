@@ -27,6 +27,8 @@ class Resources(_Section):
     shm_size: JsonValue = None
     resource_pool: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")] = "default"
     devices: JsonValue = None
+    runner_labels: list[str] = []
+    """Only runners that have all of these labels."""
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -35,6 +37,12 @@ class Resources(_Section):
                 "slots",
                 "slots_per_trial {want} is above max_slots {most}: no trial could ever run",
                 {"want": self.slots_per_trial, "most": self.max_slots},
+            )
+        if self.slots_per_trial > 1 and not self.slots_per_trial.is_integer():
+            raise PydanticCustomError(
+                "slots",
+                "slots_per_trial {want} is neither a part of one slot nor a whole number of them",
+                {"want": self.slots_per_trial},
             )
         return self
 

@@ -8,6 +8,7 @@ from etude.events.allocation import (
     AllocationRevoked,
     AllocationStarted,
     EndReason,
+    Gang,
 )
 from etude.events.envelope import Envelope, derived_id
 from etude.events.errors import EventError
@@ -38,6 +39,7 @@ from etude.events.experiment import (
     ExperimentRejected,
 )
 from etude.events.length import Length, Unit
+from etude.events.pool import ClaimStanding, PoolReported, RunnerStanding
 from etude.events.report import (
     CheckpointSaved,
     LogLine,
@@ -46,7 +48,15 @@ from etude.events.report import (
     TrainingReported,
     ValidationCompleted,
 )
-from etude.events.runner import RunnerDraining, RunnerHeartbeat, RunnerJoined, RunnerLeft, RunningTrial, Slot
+from etude.events.runner import (
+    RunnerChangeRequested,
+    RunnerDraining,
+    RunnerHeartbeat,
+    RunnerJoined,
+    RunnerLeft,
+    RunningTrial,
+    Slot,
+)
 from etude.events.search import AskCause, OperationKind, SearchAnswered, SearchAsked, SearchOperation
 from etude.events.trial import (
     CloseReason,
@@ -69,6 +79,7 @@ __all__ = [
     "BestTrial",
     "CheckpointReference",
     "CheckpointSaved",
+    "ClaimStanding",
     "CloseReason",
     "ConfigProblem",
     "EndReason",
@@ -91,17 +102,21 @@ __all__ = [
     "ExperimentProgressed",
     "ExperimentRejected",
     "FileEntry",
+    "Gang",
     "Hyperparameters",
     "Length",
     "LogLine",
     "LogWritten",
     "ModelDefinition",
     "OperationKind",
+    "PoolReported",
     "Record",
+    "RunnerChangeRequested",
     "RunnerDraining",
     "RunnerHeartbeat",
     "RunnerJoined",
     "RunnerLeft",
+    "RunnerStanding",
     "RunningTrial",
     "SearchAnswered",
     "SearchAsked",

@@ -1,9 +1,9 @@
 """Events about allocations: a trial's right to slots on one runner."""
 
 from enum import StrEnum
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
-from pydantic import JsonValue
+from pydantic import Field, JsonValue
 
 from etude.events.event import (
     CheckpointReference,
@@ -11,6 +11,7 @@ from etude.events.event import (
     Hyperparameters,
     LeaseNumber,
     ModelDefinition,
+    Record,
     TrialId,
 )
 from etude.events.length import Length
@@ -29,6 +30,16 @@ class EndReason(StrEnum):
     INVALID_HYPERPARAMETERS = "invalid-hyperparameters"
 
 
+class Gang(Record):
+    """A runner's part of a trial that trains on several runners: a process for each slot, ranks in a row."""
+
+    size: Annotated[int, Field(ge=1, description="Processes on all runners together.")]
+    first_rank: Annotated[int, Field(ge=0, description="Of this runner's processes.")]
+    rendezvous: Annotated[
+        str | None, Field(description="host:port that the first runner opened; null for the first runner, to open one.")
+    ] = None
+
+
 class AllocationGranted(Event):
     """All that a runner needs to run a trial."""
 
@@ -39,6 +50,8 @@ class AllocationGranted(Event):
     trial_id: TrialId
     lease_number: LeaseNumber
     slots: list[str]
+    share: Annotated[float, Field(gt=0, le=1, description="Of each slot.")] = 1.0
+    gang: Gang | None = None
     config: dict[str, JsonValue]
     model_definition: ModelDefinition
     hyperparameters: Hyperparameters
@@ -92,6 +105,9 @@ class AllocationStarted(Event):
     trial_id: TrialId
     lease_number: LeaseNumber
     slots: list[str] = []
+    rendezvous: Annotated[
+        str | None, Field(description="host:port where the other runners of its gang meet the first.")
+    ] = None
 
 
 class AllocationEnded(Event):
@@ -106,3 +122,4 @@ class AllocationEnded(Event):
     exit_code: int | None = None
     detail: str = ""
     log_tail: list[str] = []
+    at_start: Annotated[bool, Field(description="It ended before it had anything to report.")] = False

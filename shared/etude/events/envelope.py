@@ -159,4 +159,6 @@ def _subject(event: Event, experiment_id: str | None) -> str:
         return f"experiments/{experiment_id}/trials/{trial}"
     if runner:
         return f"runners/{runner}"
+    if experiment_id is None:
+        return f"pools/{getattr(event, 'pool', 'default')}"
     return f"experiments/{experiment_id}"

@@ -17,6 +17,9 @@ class Slot(Record):
     memory: Annotated[int, Field(ge=0, description="Bytes; 0 where unknown.")] = 0
 
 
+Cores = Annotated[int, Field(ge=1, description="CPU cores: how many trials without a slot may run at a time.")]
+
+
 class RunningTrial(Record):
     """One allocation as the runner sees it."""
 
@@ -24,6 +27,7 @@ class RunningTrial(Record):
     trial_id: TrialId
     lease_number: LeaseNumber
     train_until: Length
+    rendezvous: str | None = None
 
 
 class RunnerJoined(Event):
@@ -36,6 +40,7 @@ class RunnerJoined(Event):
     slots: list[Slot]
     labels: list[str] = []
     host: str = ""
+    cores: Cores = 1
 
 
 class RunnerHeartbeat(Event):
@@ -48,7 +53,9 @@ class RunnerHeartbeat(Event):
     slots: list[Slot]
     labels: list[str] = []
     host: str = ""
+    cores: Cores = 1
     draining: bool = False
+    refusing: Annotated[str, Field(description="Why it takes no new trial for now; empty if it does.")] = ""
     running: list[RunningTrial] = []
 
 
@@ -68,3 +75,15 @@ class RunnerLeft(Event):
 
     runner_id: str
     session: str
+
+
+class RunnerChangeRequested(Event):
+    """A person takes a runner out of service, or back into it."""
+
+    type: ClassVar[str] = "etude.runner.change-requested.v1"
+
+    runner_id: str
+    enabled: bool
+    drain: Annotated[bool, Field(description="Take its trials back, too; else they end by themselves.")] = False
+    reason: str = ""
+    requested_by: str = ""

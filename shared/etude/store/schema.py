@@ -41,6 +41,7 @@ TRIAL_VIEWS = Collection(
     "trial_views",
     indexes=(("experiment_id", "trial_id"), ("experiment_id", "standing"), ("experiment_id", "state", "trial_id")),
 )
+POOLS = Collection("pools")
 
 COLLECTIONS = (
     EXPERIMENTS,
@@ -55,4 +56,5 @@ COLLECTIONS = (
     CHECKPOINTS,
     EXPERIMENT_VIEWS,
     TRIAL_VIEWS,
+    POOLS,
 )

@@ -3,6 +3,7 @@
 import pytest
 
 from etude.events import (
+    AllocationEnded,
     AllocationExtended,
     AllocationGranted,
     AllocationReleased,
@@ -16,6 +17,7 @@ from etude.events import (
     ExperimentCompleted,
     ExperimentPaused,
     Length,
+    RunnerChangeRequested,
     RunnerDraining,
     RunnerLeft,
     TrialClosed,
@@ -26,6 +28,7 @@ from etude.events import (
 from etude_scheduler.execution import Execution
 from etude_scheduler.scheduler import Scheduler
 from etude_scheduler.share import Share
+from tests.unit.make import raw_config
 from tests.unit.scheduler.pool import (
     Pool,
     closed,
@@ -393,3 +396,96 @@ def test_a_source_checkpoint_is_where_a_new_trial_starts() -> None:
     assert isinstance(grant, AllocationGranted)
     assert grant.checkpoint is not None
     assert (grant.checkpoint.uri, grant.checkpoint.length, grant.checkpoint.foreign) == ("s3://b/c", 0, True)
+
+
+def other(pool: Pool, trials: int = 2, **resources: object) -> list[Event]:
+    """A second experiment on the same pool."""
+    activated = pool.activated.model_copy(update={"config": raw_config(resources=resources)})
+    return pool.hear(activated, *(requested(trial) for trial in range(1, trials + 1)), experiment_id="other")
+
+
+def test_an_experiment_that_waits_gets_its_share_by_preemption() -> None:
+    pool = Pool()
+    pool.hear(joined(slots=2))
+    pool.start(1, 2, 3)
+    other(pool)
+    [revoked] = pool.at(15).hear(heartbeat((1, 1, 100), (2, 1, 100), slots=2))
+    assert isinstance(revoked, AllocationRevoked)
+    assert (revoked.trial_id, revoked.kill) == (2, False)
+    told = pool.hear(saved(2, 40), ended(2, EndReason.PREEMPTED))
+    assert [event.trial_id for event in told if isinstance(event, AllocationGranted)] == [1]
+    assert pool.execution(1, "other").allocation is not None
+    assert pool.execution(2).restarts == 0
+
+
+def test_a_preemption_that_a_runner_did_not_hear_of_is_told_again() -> None:
+    pool = Pool()
+    pool.hear(joined(slots=2))
+    pool.start(1, 2)
+    other(pool)
+    beat = heartbeat((1, 1, 100), (2, 1, 100), slots=2)
+    pool.at(15).hear(beat)
+    assert [type(event) for event in pool.at(20).hear(beat)] == [AllocationRevoked]
+
+
+def test_a_disabled_runner_keeps_what_it_runs_and_takes_nothing_new() -> None:
+    pool = Pool()
+    pool.hear(joined(slots=2))
+    pool.start(1)
+    disable = RunnerChangeRequested(runner_id="a", enabled=False, reason="new driver")
+    assert pool.hear(disable, requested(2)) == []
+    assert pool.hear(heartbeat((1, 1, 100), slots=2)) == [], "a heartbeat does not enable it"
+    assert pool.scheduler.report().runners[0].reason == "new driver"
+    assert grants(pool.hear(RunnerChangeRequested(runner_id="a", enabled=True))) == [(2, "a", 1)]
+
+
+def test_a_drained_runner_gives_back_what_it_runs() -> None:
+    pool = Pool()
+    pool.hear(joined("a"), joined("b", slots=0))
+    pool.start(1)
+    [revoked] = pool.hear(RunnerChangeRequested(runner_id="a", enabled=False, drain=True))
+    assert isinstance(revoked, AllocationRevoked)
+    pool.hear(heartbeat(runner_id="b"), saved(1, 40))
+    assert grants(pool.hear(ended(1, EndReason.PREEMPTED))) == [(1, "b", 2)]
+
+
+def crashed(trial_id: int, lease_number: int = 1) -> AllocationEnded:
+    return ended(trial_id, EndReason.FAILED, lease_number).model_copy(update={"at_start": True})
+
+
+def test_a_runner_on_which_trials_of_a_sound_experiment_crash_goes_out_of_service() -> None:
+    pool = Pool()
+    pool.hear(joined(slots=4))
+    pool.start(1, 2, 3, 4)
+    pool.hear(result(4), crashed(1), crashed(2))
+    assert pool.scheduler.fleet.runners["a"].open
+    pool.hear(crashed(3))
+    assert "etude runner enable a" in (pool.scheduler.fleet.runners["a"].disabled or "")
+
+
+def test_an_experiment_that_works_nowhere_is_no_runners_fault() -> None:
+    pool = Pool()
+    pool.hear(joined(slots=4))
+    pool.start(1, 2, 3, 4)
+    pool.hear(crashed(1), crashed(2), crashed(3), crashed(4))
+    assert pool.scheduler.fleet.runners["a"].open
+
+
+def test_the_report_says_why_trials_wait() -> None:
+    pool = Pool()
+    pool.hear(joined())
+    pool.start(1, 2, 3)
+    report = pool.scheduler.report()
+    [claim] = report.claims
+    assert (claim.held, claim.waiting, claim.next_trial) == (1, 2, 2)
+    assert claim.reason == "it needs 1 slot, and 0 of 1 slots are free; it holds 1 slots at weight 1"
+    assert report.runners[0].trials == ["exp/1"]
+    pool.hear(ExperimentPaused(revision=1))
+    assert pool.scheduler.report().claims[0].waiting == 0
+
+
+def test_the_report_says_that_an_experiment_is_at_its_limit() -> None:
+    pool = Pool(max_slots=1)
+    pool.hear(joined(slots=2))
+    pool.start(1, 2)
+    assert "may hold 1 (resources.max_slots)" in pool.scheduler.report().claims[0].reason

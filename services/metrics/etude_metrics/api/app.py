@@ -17,7 +17,9 @@ from etude_metrics.api.models import (
     ExperimentInFull,
     Line,
     Page,
+    Placement,
     Point,
+    Pool,
     Trial,
     Validation,
 )
@@ -48,6 +50,7 @@ def create_app(store: DocumentStore, ready: Ready, registry: CollectorRegistry) 
     _add_health(app, ready, registry)
     _add_experiments(app, queries)
     _add_trials(app, queries)
+    _add_pools(app, queries)
     return app
 
 
@@ -140,6 +143,11 @@ def _add_trials(app: FastAPI, queries: Queries) -> None:
         """One trial."""
         return Trial.model_validate(await known.trial(experiment_id, trial_id))
 
+    @app.get(f"{trial_path}/placement", tags=["trials"], responses=_NOT_FOUND)
+    async def placement(experiment_id: str, trial_id: int) -> Placement:
+        """Where a trial is, or why it is nowhere."""
+        return Placement.model_validate(await queries.placement(await known.trial(experiment_id, trial_id)))
+
     @app.get(f"{trial_path}/training", tags=["trials"], responses=_NOT_FOUND)
     async def training(experiment_id: str, trial_id: int, limit: Limit = 1000, cursor: Cursor = None) -> Page[Point]:
         """Training metrics, by lease and length."""
@@ -159,6 +167,13 @@ def _add_trials(app: FastAPI, queries: Queries) -> None:
         """Checkpoints, by lease and length."""
         await known.trial(experiment_id, trial_id)
         return _answer(Page[Checkpoint], await queries.checkpoints(experiment_id, trial_id, limit, cursor))
+
+
+def _add_pools(app: FastAPI, queries: Queries) -> None:
+    @app.get("/api/v1/pools", tags=["fleet"])
+    async def pools() -> Page[Pool]:
+        """Resource pools: their runners, and what each experiment holds of them."""
+        return _answer(Page[Pool], (await queries.pools(), None))
 
 
 _NOT_FOUND: dict[int | str, dict[str, Any]] = {404: {"description": "There is no such experiment or trial."}}

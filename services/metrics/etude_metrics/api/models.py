@@ -69,6 +69,51 @@ class Trial(Answer):
     ended_at: str | None
 
 
+class Runner(Answer):
+    """A runner, as its scheduler sees it."""
+
+    runner_id: str
+    state: str
+    reason: str
+    host: str
+    labels: list[str]
+    slots: int
+    held: float
+    kind: str
+    trials: list[str]
+
+
+class Claim(Answer):
+    """What an experiment holds of a pool, and why it holds no more."""
+
+    experiment_id: str
+    weight: float
+    priority: int
+    held: float
+    waiting: int
+    next_trial: int | None = None
+    reason: str
+
+
+class Pool(Answer):
+    """A resource pool, as its scheduler last told."""
+
+    pool: str
+    time: str
+    policy: str
+    runners: list[Runner]
+    claims: list[Claim]
+
+
+class Placement(Answer):
+    """Where a trial is, or why it is nowhere."""
+
+    trial_id: int
+    state: str
+    runner_id: str | None
+    reason: str
+
+
 class Validation(Answer):
     """One validation of one trial."""
 
@@ -108,6 +153,7 @@ class Line(Answer):
     number: int
     time: str
     stream: str
+    rank: int = 0
     text: str
 
 

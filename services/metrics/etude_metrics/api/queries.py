@@ -8,6 +8,7 @@ from etude.store.schema import (
     CHECKPOINTS,
     EXPERIMENT_VIEWS,
     LOGS,
+    POOLS,
     SEARCH_LOG,
     TRAINING_POINTS,
     TRIAL_VIEWS,
@@ -60,6 +61,32 @@ class Queries:
         """One trial."""
         found = await self._store.get(TRIAL_VIEWS, [f"{experiment_id}/{trial_id}"])
         return found[0] if found else None
+
+    async def pools(self) -> list[Document]:
+        """The resource pools, as their schedulers last saw them."""
+        return await self._store.find(POOLS, {}, ("_id",))
+
+    async def placement(self, trial: Document) -> Document:
+        """Where a trial is, or why it is nowhere."""
+        state, claims = trial["state"], [claim for pool in await self.pools() for claim in pool["claims"]]
+        reason = {
+            "running": f"it runs on {trial['runner_id']}",
+            "paused": "the search has paused it; it goes on if it is promoted",
+        }.get(state, f"it is over: {state}")
+        if state in ("waiting", "requested"):
+            claim = next((c for c in claims if c["experiment_id"] == trial["experiment_id"]), None)
+            reason = "its scheduler has not told of it yet; is one running for its pool?"
+            if claim and claim["waiting"]:
+                others = claim["waiting"] - 1
+                reason = (
+                    claim["reason"]
+                    if trial["trial_id"] == claim["next_trial"]
+                    else (
+                        f"trial {claim['next_trial']} of its experiment goes first, of {others} others that wait: "
+                        f"{claim['reason']}"
+                    )
+                )
+        return {"trial_id": trial["trial_id"], "state": state, "runner_id": trial["runner_id"], "reason": reason}
 
     async def validations(
         self, experiment_id: str, trial_id: int | None, improving: bool, limit: int, cursor: str | None

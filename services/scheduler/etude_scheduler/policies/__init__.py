@@ -1,5 +1,5 @@
-"""Policies: which waiting trial gets which free slots. Pure."""
+"""Policies: which experiment is served next, and whose trials make room for it. Pure; plug-ins by entry point."""
 
-from etude_scheduler.policies.first_come import Placement, first_come
+from etude_scheduler.policies.policy import Policy, named
 
-__all__ = ["Placement", "first_come"]
+__all__ = ["Policy", "named"]

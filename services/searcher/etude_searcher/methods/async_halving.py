@@ -52,7 +52,7 @@ class AsyncHalving(Halving):
         for rung in self._rungs[:-1]:
             for rank in range(0 if self._stop_once else math.floor(len(rung) / self._divisor)):
                 if rung.at(rank) not in rung.promoted:
-                    operations += self._promote(rung.at(rank))
+                    operations += self._promote(rung.at(rank), wait=True)
         operations += self._start_more()
         return operations + self._settle()
 
@@ -75,8 +75,10 @@ class AsyncHalving(Halving):
         return reopened
 
     def _start_more(self) -> list[Operation]:
-        more = min(self._concurrent - self._outstanding(), self._max_trials - self.created)
-        return [self._create() for _ in range(more)]
+        operations: list[Operation] = []
+        while self._training() < self._concurrent and (work := self._next()):
+            operations.append(work)
+        return operations
 
     def progress(self) -> float:
         """Mostly the share of trials with a bottom-rung result; the last fifth is the share that is closed."""
@@ -131,19 +133,28 @@ class AsyncHalving(Halving):
             return None
         return candidate if candidate in self._exited or candidate not in self._closed else None
 
-    def _promote(self, trial_id: int) -> list[Operation]:
+    def _promote(self, trial_id: int, wait: bool = False) -> list[Operation]:
         k = self._rung_of[trial_id]
         self._rungs[k].promoted.add(trial_id)
         self._rung_of[trial_id] = k + 1
         self._rungs[k + 1].outstanding.add(trial_id)
         if trial_id in self._exited:  # it cannot train any more: it fails up there, too
             return self._enter(trial_id, WORST)
+        if wait:
+            self._promotions.append(trial_id)
+            return []
         return [Continue(trial_id, self._rungs[k + 1].target)]
 
     def _fill(self) -> list[Operation]:
-        """A new trial in the place of the one that reported, unless fewer may train than do."""
-        room = self.created < self._max_trials and self._outstanding() < self._concurrent
-        return [self._create()] if room else []
+        """Another trial in the place of the one that reported, unless fewer may train than do."""
+        work = self._next() if self._training() < self._concurrent else None
+        return [work] if work else []
+
+    def _next(self) -> Operation | None:
+        """A promotion that waits for its turn, else a new trial."""
+        if self._promotions:
+            return self._next_promotion()
+        return self._create() if self.created < self._max_trials else None
 
     def _replace(self) -> list[Operation]:
         self._closed_out = 0

@@ -1,12 +1,13 @@
 """What the two kinds of successive halving share: rungs, who is where, and who is out."""
 
 from abc import abstractmethod
+from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
 from etude.events import CloseReason, ExitReason
 from etude_searcher.methods.method import NewTrial, SearchMethod
-from etude_searcher.methods.operation import Close, Create, Operation, Pause
+from etude_searcher.methods.operation import Close, Continue, Create, Operation, Pause
 from etude_searcher.methods.rung import WORST, Rung
 
 
@@ -29,6 +30,7 @@ class Halving(SearchMethod):
         self._rung_of: dict[int, int] = {}
         self._exited: set[int] = set()
         self._closed: set[int] = set()  # with those that exited
+        self._promotions: deque[int] = deque()  # decided, and waiting for their turn
         self.created = 0
         """How many trials have been begun, without those that were replaced."""
 
@@ -41,6 +43,8 @@ class Halving(SearchMethod):
     def trial_exited(self, trial_id: int, reason: ExitReason) -> list[Operation]:
         self._exited.add(trial_id)
         self._closed.add(trial_id)
+        if trial_id in self._promotions:
+            self._promotions.remove(trial_id)
         operations: list[Operation] = []
         if reason is ExitReason.INVALID_HYPERPARAMETERS:
             for rung in self._rungs:
@@ -57,6 +61,7 @@ class Halving(SearchMethod):
             "rung_of": list(self._rung_of.items()),
             "exited": sorted(self._exited),
             "closed": sorted(self._closed),
+            "promotions": list(self._promotions),
             "created": self.created,
         }
 
@@ -65,6 +70,7 @@ class Halving(SearchMethod):
         self._rung_of = dict(snapshot["rung_of"])
         self._exited = set(snapshot["exited"])
         self._closed = set(snapshot["closed"])
+        self._promotions = deque(snapshot["promotions"])
         self.created = snapshot["created"]
 
     @abstractmethod
@@ -79,9 +85,14 @@ class Halving(SearchMethod):
     def _replace(self) -> list[Operation]:
         """A trial called its hyperparameters invalid, and everything is as if it had never been."""
 
-    def _outstanding(self) -> int:
-        """How many results are awaited, of all rungs."""
-        return sum(len(rung.outstanding) for rung in self._rungs)
+    def _training(self) -> int:
+        """How many trials train now: those whose result is awaited, but for those that wait for their turn."""
+        return sum(len(rung.outstanding) for rung in self._rungs) - len(self._promotions)
+
+    def _next_promotion(self) -> Operation:
+        """Let the trial train whose turn it is."""
+        trial_id = self._promotions.popleft()
+        return Continue(trial_id, self._rungs[self._rung_of[trial_id]].target)
 
     def _create(self) -> Operation:
         trial_id = self._new_trial()

@@ -2,7 +2,6 @@
 
 import math
 import operator
-from collections import deque
 from itertools import zip_longest
 from typing import Any
 
@@ -10,7 +9,7 @@ from etude.config import SyncHalvingConfig
 from etude.events import CloseReason
 from etude_searcher.methods.halving import Halving
 from etude_searcher.methods.method import NewTrial, UnchangeableError
-from etude_searcher.methods.operation import Continue, Operation, Pause
+from etude_searcher.methods.operation import Operation, Pause
 from etude_searcher.methods.rung import WORST, Rung, targets
 
 
@@ -26,7 +25,6 @@ class SyncHalving(Halving):
         self._points = points
         self._populations = self._populations_of(config, lengths)
         super().__init__(lengths, config.max_concurrent_trials or self._populations[0], new_trial)
-        self._promotions: deque[int] = deque()  # certain, and waiting for their turn
 
     def start(self) -> list[Operation]:
         return self._settle()
@@ -63,13 +61,11 @@ class SyncHalving(Halving):
         return {
             **super().snapshot(),
             "populations": list(self._populations),
-            "promotions": list(self._promotions),
         }
 
     def restore(self, snapshot: dict[str, Any]) -> None:
         super().restore(snapshot)
         self._populations = list(snapshot["populations"])
-        self._promotions = deque(snapshot["promotions"])
 
     def _populations_of(self, config: SyncHalvingConfig, lengths: list[int]) -> list[int]:
         if config.max_trials is not None:
@@ -135,10 +131,9 @@ class SyncHalving(Halving):
     def _settle(self) -> list[Operation]:
         """Let as many train as may: promotions first, then new trials."""
         operations: list[Operation] = []
-        free = self._concurrent - (self._outstanding() - len(self._promotions))
+        free = self._concurrent - self._training()
         while free > 0 and self._promotions:
-            trial_id = self._promotions.popleft()
-            operations.append(Continue(trial_id, self._rungs[self._rung_of[trial_id]].target))
+            operations.append(self._next_promotion())
             free -= 1
         while free > 0 and self.created < self._populations[0]:
             operations.append(self._create())
