@@ -39,3 +39,26 @@ def line_config(
     with path.open("w") as file:
         YAML(typ="safe", pure=True).dump(config, file)
     return path
+
+
+SURFACE = Path(__file__).parent / "surface"
+"""A small PyTorchTrial for one or more slots, with Adam, a scheduler and shuffled data."""
+
+
+def surface_config(folder: Path, slots: float = 1, length: int = 60, seconds: float = 0.0, **fields: Any) -> Path:
+    """Write a configuration for one trial of :data:`SURFACE`, which saves a checkpoint every 10 batches."""
+    config = {
+        "name": "surface",
+        "entrypoint": "model_def:Surface",
+        "hyperparameters": {"global_batch_size": 32, "seconds": seconds, "norm": False},
+        "searcher": {"name": "single", "metric": "loss", "max_length": length},
+        "resources": {"slots_per_trial": slots},
+        "scheduling_unit": 5,
+        "min_checkpoint_period": {"batches": 10},
+        "reproducibility": {"experiment_seed": 7},
+        **fields,
+    }
+    path = folder / f"surface-{slots}.yaml"
+    with path.open("w") as file:
+        YAML(typ="safe", pure=True).dump(config, file)
+    return path

@@ -156,7 +156,7 @@ def _points_document(experiment_id: str, event: TrainingReported) -> Document:
 
 
 def _log_document(experiment_id: str, event: LogWritten) -> Document:
-    order = _order(event.lease_number, event.first)
+    order = f"{_order(event.lease_number, event.first)}/{event.first_rank:06d}"
     return {
         "_id": f"{experiment_id}/{event.trial_id}/{order}",
         "experiment_id": experiment_id,

@@ -16,11 +16,12 @@ from etude.service.clock import utc_now
 from etude.service.logs import log_as_json
 from etude.service.runtime import run
 from etude.service.settings import Settings
+from etude_trial_runner.address import own_address
 from etude_trial_runner.agent import Agent, Machine
 from etude_trial_runner.allocation import Patience
 from etude_trial_runner.outbox import Outbox
 from etude_trial_runner.session import new_session
-from etude_trial_runner.slots import detect_slots, threads_per_slot
+from etude_trial_runner.slots import cores, detect_slots, threads_per_slot
 from etude_trial_runner.spool import Spool
 from etude_trial_runner.zygote_launcher import ZygoteLauncher
 
@@ -34,6 +35,8 @@ class RunnerSettings(Settings):
     threads_per_slot: Annotated[int, Field(ge=1)] | None = None
     """CPU threads of a trial for each of its slots; by default the cores are shared out among the slots."""
     labels: list[str] = []
+    address: str | None = None
+    """Where the runners of one trial meet; by default the address by which this machine reaches the broker."""
     work: Path = Path(".etude/runner")
     """Where model definitions are unpacked and unconfirmed reports wait."""
     heartbeat_seconds: Annotated[float, Field(gt=0)] = 5.0
@@ -60,6 +63,8 @@ async def main(stop: asyncio.Event) -> None:
         pool=settings.pool,
         labels=settings.labels,
         host=socket.gethostname(),
+        cores=cores(),
+        address=settings.address or own_address(settings.amqp_url),
         threads_per_slot=settings.threads_per_slot or threads_per_slot(len(slots)),
         heartbeat=settings.heartbeat_seconds,
         patience=Patience(resend=min(10.0, settings.hand_back_seconds / 3), hand_back=settings.hand_back_seconds),

@@ -45,6 +45,8 @@ class Machine:
     ----------
     session : of this life of the runner; begins with the time, so that later lives sort after earlier ones
     threads_per_slot : CPU threads for each slot
+    cores : CPU cores: how many trials without a slot may run at a time
+    address : where the runners of a gang meet, if this is the first
     storage : URL for the artifacts of experiments that name no storage
     heartbeat : seconds between two heartbeats
     """
@@ -57,6 +59,8 @@ class Machine:
     labels: list[str] = field(default_factory=list)
     host: str = ""
     threads_per_slot: int = 1
+    cores: int = 1
+    address: str = "127.0.0.1"
     heartbeat: float = 5.0
     patience: Patience = field(default_factory=Patience)
 
@@ -95,7 +99,9 @@ class Agent:
         self._subscription = await self._bus.subscribe(queue, self.handle)
         self._outbox.start()
         m = self.machine
-        joined = RunnerJoined(runner_id=m.runner_id, session=m.session, slots=m.slots, labels=m.labels, host=m.host)
+        joined = RunnerJoined(
+            runner_id=m.runner_id, session=m.session, slots=m.slots, labels=m.labels, host=m.host, cores=m.cores
+        )
         await self._bus.publish([self._wrap(None, joined)])
         self._heartbeats = asyncio.create_task(every(m.heartbeat, self._beat))
         log.info("runner joined", runner_id=m.runner_id, pool=m.pool, slots=len(m.slots), kind=m.kind)
@@ -167,6 +173,7 @@ class Agent:
             kind=self.machine.kind,
             threads=self.machine.threads_per_slot,
             patience=self.machine.patience,
+            address=self.machine.address,
         )
         self._allocations[lease] = allocation
         self._tasks[lease] = asyncio.create_task(self._carry_out(lease, allocation))
@@ -202,6 +209,7 @@ class Agent:
             slots=m.slots,
             labels=m.labels,
             host=m.host,
+            cores=m.cores,
             draining=self._draining,
             running=[allocation.running for allocation in self._allocations.values()],
         )

@@ -27,10 +27,12 @@ from etude.events import (
 )
 from etude.service.clock import Clock
 from etude_trial_runner.launcher import Launcher, LaunchError, TrialProcess
+from etude_trial_runner.meeting import MeetingPlace
 from etude_trial_runner.telemetry import Telemetry
 
 log = structlog.get_logger("etude.runner")
 
+_HERE = "127.0.0.1"
 Fetch = Callable[[ModelDefinition], Awaitable[Path]]
 """Makes a model definition's directory available."""
 
@@ -52,7 +54,10 @@ class Patience:
 
 
 class Allocation:
-    """Starts a trial's process, hears what it says, tells it how far to train, and says how it ended.
+    """Starts a trial's processes, hears what they say, tells them how far to train, and says how they ended.
+
+    There is a process for each slot, and one for a trial that has none or a part of one. The first of all (of the
+    gang, if the trial spans runners) speaks for the trial, and tells the others how far to train. One failure ends all.
 
     Parameters
     ----------
@@ -61,6 +66,7 @@ class Allocation:
     send : takes telemetry
     storage : URL of the runner's own storage, for experiments that name none
     kind, threads : of the slots
+    address : of this machine, where the processes of a gang meet
     """
 
     def __init__(
@@ -77,6 +83,7 @@ class Allocation:
         kind: str,
         threads: int,
         patience: Patience,
+        address: str = "127.0.0.1",
     ) -> None:
         self.experiment_id = experiment_id
         self.granted = granted
@@ -87,9 +94,12 @@ class Allocation:
         self._kind = kind
         self._threads = threads
         self._patience = patience
+        self._address = address
+        self._meeting: MeetingPlace | None = None
         self._train_until = granted.train_until
-        self._telemetry = Telemetry(granted.trial_id, granted.lease_number, send, clock)
-        self._process: TrialProcess | None = None
+        first_rank = granted.gang.first_rank if granted.gang else 0
+        self._telemetry = Telemetry(granted.trial_id, granted.lease_number, send, clock, first_rank)
+        self._processes: list[TrialProcess] = []
         self._last_validation: ValidationCompleted | None = None
         self._waiting: asyncio.Task[None] | None = None
         self._stopping: asyncio.Task[None] | None = None
@@ -97,6 +107,12 @@ class Allocation:
         self._killed = False
         self._failure = ""
         self._invalid = False
+        self._spoke = False
+
+    @property
+    def leads(self) -> bool:
+        """Is the first of the trial's processes here?"""
+        return self.granted.gang is None or self.granted.gang.first_rank == 0
 
     @property
     def running(self) -> RunningTrial:
@@ -106,6 +122,7 @@ class Allocation:
             trial_id=self.granted.trial_id,
             lease_number=self.granted.lease_number,
             train_until=self._train_until,
+            rendezvous=self._meeting.rendezvous if self._meeting else None,
         )
 
     # Orders
@@ -129,8 +146,8 @@ class Allocation:
         """End at once."""
         self._stop_reason = self._stop_reason or EndReason.PREEMPTED
         self._killed = True
-        if self._process is not None:
-            self._process.kill()
+        for process in self._processes:
+            process.kill()
 
     # Life
 
@@ -139,53 +156,103 @@ class Allocation:
         exit_code: int | None = None
         try:
             directory = await self._fetch(self.granted.model_definition)
-            assignment = self._assignment(directory)
-            if not self._killed:
-                self._process = await self._launcher.launch(assignment, self._heard, self._telemetry.wrote)
-                self._report(AllocationStarted(**self._ids(), slots=self.granted.slots))
+            assignments = self._assignments(directory)
+            for assignment in assignments:
+                if not self._killed:
+                    await self._launch(assignment)
+            if self._processes:
+                meeting = self._meeting.rendezvous if self._meeting else None
+                self._report(AllocationStarted(**self._ids(), slots=self.granted.slots, rendezvous=meeting))
                 self._catch_up()
-                exit_code = await self._process.wait()
+                exit_code = await self._wait()
         except (ArtifactError, LaunchError, OSError, ValueError) as error:
             self._failure = str(error)
         finally:
             self._stop_waiting()
             if self._stopping is not None:
                 self._stopping.cancel()
-            if exit_code is None and self._process is not None:
-                self._process.kill()
+            if exit_code is None:
+                for process in self._processes:
+                    process.kill()
+            if self._meeting is not None:
+                self._meeting.close()
         await self._telemetry.close()
         return self._ended(exit_code)
 
-    def _assignment(self, directory: Path) -> Assignment:
-        granted = self.granted
-        config = parse(granted.config)
-        return Assignment(
-            experiment_id=self.experiment_id,
-            trial_id=granted.trial_id,
-            lease_number=granted.lease_number,
-            config=granted.config,
-            hyperparameters=granted.hyperparameters,
-            trial_seed=granted.trial_seed,
-            train_until=granted.train_until,
-            checkpoint=granted.checkpoint,
-            model_directory=str(directory),
-            storage=storage_url(config.checkpoint_storage, self._storage),
-            slots=granted.slots,
-            kind=self._kind,
-            threads=self._threads * max(1, len(granted.slots)),
-            environment=config.environment.variables(self._kind),
+    async def _launch(self, assignment: Assignment) -> None:
+        rank = assignment.rank
+        self._processes.append(
+            await self._launcher.launch(
+                assignment,
+                self._heard if rank == 0 else self._heard_of_another,
+                lambda stream, text: self._telemetry.wrote(stream, text, rank),
+            )
         )
 
+    async def _wait(self) -> int:
+        """The exit code of the first process that fails, upon which the others are killed; else 0."""
+        waiting = [asyncio.ensure_future(process.wait()) for process in self._processes]
+        failed = 0
+        for ended in asyncio.as_completed(waiting):
+            code = await ended
+            if code != 0 and failed == 0:
+                failed = code
+                for process in self._processes:
+                    process.kill()
+        return failed
+
+    def _assignments(self, directory: Path) -> list[Assignment]:
+        """One for each process."""
+        granted, gang = self.granted, self.granted.gang
+        config = parse(granted.config)
+        count = max(len(granted.slots), 1)
+        size = gang.size if gang else count
+        if size > 1 and (gang is None or gang.rendezvous is None):
+            self._meeting = MeetingPlace(self._address if gang else _HERE)
+        rendezvous = self._meeting.rendezvous if self._meeting else (gang.rendezvous if gang else None)
+        first = gang.first_rank if gang else 0
+        return [
+            Assignment(
+                experiment_id=self.experiment_id,
+                trial_id=granted.trial_id,
+                lease_number=granted.lease_number,
+                config=granted.config,
+                hyperparameters=granted.hyperparameters,
+                trial_seed=granted.trial_seed,
+                train_until=granted.train_until,
+                checkpoint=granted.checkpoint,
+                model_directory=str(directory),
+                storage=storage_url(config.checkpoint_storage, self._storage),
+                slots=granted.slots,
+                kind=self._kind,
+                share=granted.share,
+                threads=max(1, int(self._threads * granted.share)),
+                environment=config.environment.variables(self._kind),
+                rank=first + number,
+                size=size,
+                local_rank=number,
+                local_size=count,
+                rendezvous=rendezvous or "",
+            )
+            for number in range(count)
+        ]
+
     def _catch_up(self) -> None:
-        """Orders that came while the process started."""
-        if self._killed and self._process is not None:
-            self._process.kill()
+        """Orders that came while the processes started."""
+        if self._killed:
+            self.kill()
         if self._train_until != self.granted.train_until:
             self._tell({"do": "extend", "train_until": self._train_until.model_dump(mode="json")})
         if self._stop_reason is not None:
             self._tell({"do": "stop"})
 
+    def _heard_of_another(self, message: Message) -> None:
+        """A process that is not the first has nothing to say but why it ended."""
+        if message["say"] in ("failed", "invalid-hyperparameters") and not self._failure:
+            self._heard(message)
+
     def _heard(self, message: Message) -> None:
+        self._spoke |= message["say"] in ("validation", "training", "checkpoint")
         match message["say"]:
             case "validation":
                 self._validated(message)
@@ -238,8 +305,9 @@ class Allocation:
         self.kill()
 
     def _tell(self, message: Message) -> None:
-        if self._process is not None:
-            self._process.send(message)
+        """Tell the first process, if it is here; it tells the others."""
+        if self.leads and self._processes:
+            self._processes[0].send(message)
 
     def _ids(self) -> dict[str, object]:
         g = self.granted
@@ -253,6 +321,7 @@ class Allocation:
             exit_code=exit_code,
             detail=detail,
             log_tail=self._telemetry.tail if reason in (EndReason.FAILED, EndReason.INVALID_HYPERPARAMETERS) else [],
+            at_start=reason is EndReason.FAILED and self.leads and not self._spoke,
         )
 
     def _verdict(self, exit_code: int | None) -> tuple[EndReason, str]:
@@ -262,6 +331,8 @@ class Allocation:
             return self._stop_reason, ""
         if exit_code == 0:
             validation = self._last_validation
+            if not self.leads:
+                return EndReason.FINISHED, ""
             if validation is not None and validation.length.amount >= self._train_until.amount:
                 return EndReason.FINISHED, ""
             return (

@@ -43,6 +43,7 @@ def carry_out(assignment_file: Path, control: int, stdout: int, stderr: int) -> 
     assignment = Assignment.model_validate_json(assignment_file.read_bytes())
     os.environ.update(assignment.environment)
     _limit_to_slots(assignment)
+    _introduce(assignment)
     os.chdir(assignment.model_directory)
     sys.path.insert(0, assignment.model_directory)
     config = parse(assignment.config)
@@ -76,9 +77,27 @@ def _detach(stdout: int, stderr: int) -> None:
 
 
 def _limit_to_slots(assignment: Assignment) -> None:
-    os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(assignment.slots) if assignment.kind == "cuda" else ""
+    cuda = assignment.kind == "cuda"
+    os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(assignment.slots) if cuda else ""
+    if cuda and assignment.share < 1:
+        torch.cuda.set_per_process_memory_fraction(assignment.share)
     os.environ["OMP_NUM_THREADS"] = str(assignment.threads)
     torch.set_num_threads(assignment.threads)
+
+
+def _introduce(assignment: Assignment) -> None:
+    """Say who else is there, in the words of torchrun, so that scripts may call ``init_process_group()``."""
+    if assignment.size > 1:
+        host, _, port = assignment.rendezvous.rpartition(":")
+        os.environ.update(
+            RANK=str(assignment.rank),
+            WORLD_SIZE=str(assignment.size),
+            LOCAL_RANK=str(assignment.local_rank),
+            LOCAL_WORLD_SIZE=str(assignment.local_size),
+            MASTER_ADDR=host,
+            MASTER_PORT=port,
+            TORCHELASTIC_USE_AGENT_STORE="True",  # the runner holds the store: rank 0 does not open another
+        )
 
 
 def _run_script(command: str) -> None:

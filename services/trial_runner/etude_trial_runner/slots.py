@@ -17,13 +17,18 @@ def detect_slots(count: int | None = None) -> list[Slot]:
     devices = torch.cuda.device_count()
     if devices:
         return [_device(number) for number in range(devices if count is None else min(count, devices))]
-    cores = len(os.sched_getaffinity(0))
-    return [Slot(id=str(number), kind="cpu", name="CPU share") for number in range(cores if count is None else count)]
+    shares = cores() if count is None else count
+    return [Slot(id=str(number), kind="cpu", name="CPU share") for number in range(shares)]
+
+
+def cores() -> int:
+    """CPU cores that this process may use."""
+    return len(os.sched_getaffinity(0))
 
 
 def threads_per_slot(slots: int) -> int:
     """CPU threads for each slot, so that all of them together do not crowd the cores."""
-    return max(1, len(os.sched_getaffinity(0)) // max(slots, 1))
+    return max(1, cores() // max(slots, 1))
 
 
 def _device(number: int) -> Slot:

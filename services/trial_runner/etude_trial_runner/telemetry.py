@@ -18,13 +18,16 @@ class Telemetry:
 
     Parameters
     ----------
-    trial_id, lease_number : of the allocation
+    trial_id, lease_number, first_rank : of the allocation
     send : takes the events
     """
 
-    def __init__(self, trial_id: int, lease_number: int, send: Callable[[Event], None], clock: Clock) -> None:
+    def __init__(
+        self, trial_id: int, lease_number: int, send: Callable[[Event], None], clock: Clock, first_rank: int = 0
+    ) -> None:
         self._trial_id = trial_id
         self._lease_number = lease_number
+        self._first_rank = first_rank
         self._send = send
         self._clock = clock
         self._lines: list[LogLine] = []
@@ -38,10 +41,10 @@ class Telemetry:
         """The last lines."""
         return list(self._tail)
 
-    def wrote(self, stream: str, text: str) -> None:
-        """The trial wrote a line."""
+    def wrote(self, stream: str, text: str, rank: int = 0) -> None:
+        """A process of the trial wrote a line."""
         self._tail.append(text)
-        self._lines.append(LogLine(time=self._clock(), stream=stream, text=text))
+        self._lines.append(LogLine(time=self._clock(), stream=stream, text=text, rank=rank))
         if len(self._lines) >= _MOST_LINES:
             self.flush()
         self._flush_soon()
@@ -58,7 +61,7 @@ class Telemetry:
             self._send(TrainingReported(**ids, points=self._points))
             self._points = []
         if self._lines:
-            self._send(LogWritten(**ids, first=self._first, lines=self._lines))
+            self._send(LogWritten(**ids, first_rank=self._first_rank, first=self._first, lines=self._lines))
             self._first += len(self._lines)
             self._lines = []
 

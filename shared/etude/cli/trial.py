@@ -23,11 +23,11 @@ def logs(
     """Print what a trial wrote, in order."""
     api = client().api
     path = f"/experiments/{experiment_id}/trials/{trial_id}"
-    seen: set[tuple[int, int]] = set()
+    seen: set[tuple[int, ...]] = set()
     while True:
         over = api.get(path)["state"] in _OVER  # asked before the lines, so that the last of them are not missed
         for line in api.pages(f"{path}/logs"):
-            key = (line["lease_number"], line["number"])
+            key = (line["lease_number"], line["number"], line["rank"])
             if key not in seen:
                 seen.add(key)
                 print_json(line) if as_json else typer.echo(_readable(line))

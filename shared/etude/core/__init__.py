@@ -10,6 +10,7 @@ validation after 2 batches: loss=0.1
 """
 
 from etude.core.assignment import Assignment
+from etude.core.distributed import Distributed
 from etude.core.errors import CoreError, InvalidHyperparameters
 from etude.core.init import init
 from etude.core.run import Run
@@ -18,6 +19,7 @@ from etude.core.searcher import Operation, Searcher
 __all__ = [
     "Assignment",
     "CoreError",
+    "Distributed",
     "InvalidHyperparameters",
     "Operation",
     "Run",

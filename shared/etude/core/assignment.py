@@ -15,7 +15,11 @@ class Assignment(BaseModel):
     model_directory : the unpacked model definition
     storage : URL under which checkpoints go
     slots, kind : ids of the slots that it may use, ``cuda`` or ``cpu``
+    share : of each slot
     threads : CPU threads that it may use
+    rank, size : number of this process among all of its trial, and how many there are
+    local_rank, local_size : the same on this machine alone
+    rendezvous : host and port where the processes meet, if there are several
     """
 
     model_config = ConfigDict(frozen=True)
@@ -32,7 +36,13 @@ class Assignment(BaseModel):
     storage: str
     slots: list[str] = []
     kind: str = "cpu"
+    share: float = 1.0
     threads: int = 1
+    rank: int = 0
+    size: int = 1
+    local_rank: int = 0
+    local_size: int = 1
+    rendezvous: str = ""
     environment: dict[str, str] = {}
 
     def to_json(self) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import contextlib
 import math
+import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 from etude.artifacts.checkpoint import checkpoint_uri, commit_checkpoint, fetch_checkpoint, staging_folder
 from etude.core.assignment import Assignment
+from etude.core.distributed import Distributed
 from etude.core.errors import CoreError
 from etude.core.link import Link
 from etude.core.searcher import Searcher
@@ -22,11 +24,13 @@ class Run:
     ----------
     searcher : the targets of the trial
     length : how much training the latest checkpoint holds, 0 for a new trial
+    distributed : the processes of this trial. All of them make the same calls; the first one alone is heard
     """
 
     def __init__(self, assignment: Assignment, link: Link) -> None:
         self.assignment = assignment
-        self.searcher = Searcher(link, assignment.train_until)
+        self.distributed = Distributed.of(assignment)
+        self.searcher = Searcher(link, assignment.train_until, self.distributed)
         self._link = link
         self._unit = assignment.train_until.unit
         self._latest = assignment.checkpoint
@@ -83,35 +87,36 @@ class Run:
 
     def report_training(self, length: int, metrics: Mapping[str, Any]) -> None:
         """Report training metrics after ``length`` of training."""
-        self._link.send(
-            {
-                "say": "training",
-                "length": self._wire(length),
-                "metrics": _scalars(metrics),
-                "time": time.time(),
-            }
-        )
+        told = {"say": "training", "length": self._wire(length), "metrics": _scalars(metrics), "time": time.time()}
+        if self.distributed.chief:
+            self._link.send(told)
 
     def report_validation(self, length: int, metrics: Mapping[str, Any]) -> None:
         """Report validation metrics after ``length`` of training; at an operation's length this completes it."""
         checkpoint = self._latest if self._latest and self._latest.length == length else None
-        self._link.send(
-            {
-                "say": "validation",
-                "length": self._wire(length),
-                "metrics": _scalars(metrics),
-                "checkpoint": checkpoint.to_json() if checkpoint else None,
-                "seconds": time.monotonic() - self._began,
-            }
-        )
+        told = {
+            "say": "validation",
+            "length": self._wire(length),
+            "metrics": _scalars(metrics),
+            "checkpoint": checkpoint.to_json() if checkpoint else None,
+            "seconds": time.monotonic() - self._began,
+        }
+        if self.distributed.chief:
+            self._link.send(told)
         self.searcher.validated(length)
 
     @contextlib.contextmanager
     def save_checkpoint(self, length: int, metadata: Mapping[str, Any] | None = None) -> Iterator[Path]:
         """A folder to write state into; at the end of the context it becomes the trial's latest checkpoint.
 
-        Save before you report the validation at the same length, so that the two are known to belong together.
+        Save before you report the validation at the same length, so that the two are known to belong together. Of
+        several processes the first one's files are kept; what others write is dropped.
         """
+        if not self.distributed.chief:
+            with tempfile.TemporaryDirectory(prefix="etude-rank-") as name:
+                yield Path(name)
+            self._latest = self.distributed.broadcast(self._latest)
+            return
         a = self.assignment
         uri = checkpoint_uri(a.storage, a.experiment_id, a.trial_id, a.lease_number, length)
         if uri in self._saved:  # two within one epoch, say: what was reported with the first must stay what it was
@@ -131,6 +136,7 @@ class Run:
         self._latest = CheckpointReference(uri=uri, length=length)
         files = [entry.to_json() for entry in manifest.files]
         self._link.send({"say": "checkpoint", "uri": uri, "length": self._wire(length), "files": files})
+        self.distributed.broadcast(self._latest)
 
     @contextlib.contextmanager
     def restore_checkpoint(self) -> Iterator[Path | None]:

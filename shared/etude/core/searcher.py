@@ -4,6 +4,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from etude.core.distributed import Distributed
 from etude.core.errors import CoreError
 from etude.core.link import Link, Message
 from etude.events import Length, Unit
@@ -18,19 +19,22 @@ class Operation:
 
 
 class Searcher:
-    """The targets of one trial, as they come in."""
+    """The targets of one trial, as they come in; its first process hears of them, and the others ask that one."""
 
-    def __init__(self, link: Link, target: Length) -> None:
+    def __init__(self, link: Link, target: Length, distributed: Distributed) -> None:
         self._link = link
         self._unit = target.unit
         self._target = target.amount
+        self._distributed = distributed
         self._validated = -1
+        self._wanted_back = False
         self._stopping = False
         self._changed = threading.Condition()
 
     @property
     def stopping(self) -> bool:
         """True when training should save its state and end."""
+        self._stopping = self._stopping or self._distributed.decide(lambda: self._wanted_back)
         return self._stopping
 
     def operations(self) -> Iterator[Operation]:
@@ -41,18 +45,15 @@ class Searcher:
         CoreError
             No validation was reported at the target of the operation before.
         """
-        while not self._stopping:
-            target = self._target
+        while (target := self._distributed.decide(self._next_target)) is not None:
+            yield Operation(target, self._unit)
             if self._validated < target:
-                yield Operation(target, self._unit)
-                if self._stopping and self._validated < target:
+                if self._stopping or (self._wanted_back and self._distributed.size == 1):
                     return
-                if self._validated < target:
-                    raise CoreError(
-                        f"no validation was reported at {target} {self._unit}; "
-                        "call run.report_validation(operation.length, metrics) at the end of each operation"
-                    )
-            self._wait()
+                raise CoreError(
+                    f"no validation was reported at {target} {self._unit}; "
+                    "call run.report_validation(operation.length, metrics) at the end of each operation"
+                )
 
     def validated(self, length: int) -> None:
         """A validation was reported."""
@@ -64,11 +65,13 @@ class Searcher:
             if message["do"] == "extend":
                 self._target = max(self._target, Length.model_validate(message["train_until"]).amount)
             elif message["do"] == "stop":
-                self._stopping = True
+                self._wanted_back = True
             self._changed.notify_all()
 
-    def _wait(self) -> None:
+    def _next_target(self) -> int | None:
+        """The next length to train to, once the search has decided; None if there is none."""
         with self._changed:
-            if self._target <= self._validated and not self._stopping:
+            if self._target <= self._validated and not self._wanted_back:
                 self._link.send({"say": "waiting", "length": {self._unit.value: self._validated}})
-            self._changed.wait_for(lambda: self._stopping or self._target > self._validated)
+            self._changed.wait_for(lambda: self._wanted_back or self._target > self._validated)
+            return None if self._wanted_back else self._target

@@ -72,12 +72,13 @@ class LogLine(Record):
 
 
 class LogWritten(Event):
-    """Lines that the trial wrote, in order; ``first`` is the number of the first one under this lease."""
+    """Lines that the trial wrote on one runner, in order; ``first`` is the number of the first one under this lease."""
 
     type: ClassVar[str] = "etude.log.written.v1"
     telemetry: ClassVar[bool] = True
 
     trial_id: TrialId
     lease_number: LeaseNumber
+    first_rank: Annotated[int, Field(ge=0, description="Of the trial's processes on that runner.")] = 0
     first: Annotated[int, Field(ge=0)]
     lines: list[LogLine]

@@ -4,6 +4,7 @@ from typing import Any
 
 from pydantic import JsonValue
 
+from etude.core.distributed import Distributed
 from etude.core.run import Run
 from etude.events import Hyperparameters
 
@@ -47,3 +48,8 @@ class TrialContext:
     def get_trial_seed(self) -> int:
         """A seed of this trial's own."""
         return self.run.trial_seed
+
+    @property
+    def distributed(self) -> Distributed:
+        """The processes of this trial, one a slot."""
+        return self.run.distributed

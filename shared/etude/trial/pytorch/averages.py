@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 
+from etude.core.distributed import Distributed
 from etude.core.errors import CoreError
 
 
@@ -26,6 +27,15 @@ class Averages:
                 value = value.detach().double().reshape(())  # noqa: PLW2901
             self._sums[name] = self._sums.get(name, 0.0) + value * weight
             self._weights[name] = self._weights.get(name, 0.0) + weight
+
+    def merge(self, distributed: Distributed) -> None:
+        """Add what all processes have gathered; in the first one, that is."""
+        told = distributed.gather(({name: float(total) for name, total in self._sums.items()}, self._weights))
+        self._sums, self._weights = {}, {}
+        for sums, weights in told:
+            for name in sums:
+                self._sums[name] = self._sums.get(name, 0.0) + sums[name]
+                self._weights[name] = self._weights.get(name, 0.0) + weights[name]
 
     def take(self) -> dict[str, float]:
         """The means, and begin anew."""

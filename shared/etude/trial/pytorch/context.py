@@ -5,6 +5,7 @@ from enum import Enum
 from typing import Any, TypeVar
 
 import torch
+from torch import distributed as dist
 from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
@@ -12,6 +13,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from etude.core.errors import CoreError
 from etude.core.run import Run
 from etude.trial.context import TrialContext
+from etude.trial.pytorch.process_group import join_process_group
 
 AnyModel = TypeVar("AnyModel", bound=nn.Module)
 AnyOptimizer = TypeVar("AnyOptimizer", bound=Optimizer)
@@ -31,20 +33,67 @@ class PyTorchTrialContext(TrialContext):
     Attributes
     ----------
     device : where the models live and batches are moved to
+    models : as they were given, without what wraps them for training on several slots
     """
 
     def __init__(self, run: Run) -> None:
         super().__init__(run)
-        self.device = torch.device("cuda" if run.assignment.kind == "cuda" and torch.cuda.is_available() else "cpu")
+        self.device = torch.device("cpu")
+        if run.assignment.kind == "cuda" and torch.cuda.is_available():
+            self.device = torch.device("cuda", run.distributed.local_rank)
+            torch.cuda.set_device(self.device)
         self.models: list[nn.Module] = []
+        self._trained: list[nn.Module] = []
         self.optimizers: list[Optimizer] = []
         self.schedulers: list[tuple[LRScheduler, StepMode]] = []
 
     def wrap_model(self, model: AnyModel) -> AnyModel:
-        """Move a model to the device; it is saved in checkpoints."""
+        """Move a model to the device; it is saved in checkpoints.
+
+        On several slots what is returned is the model in :class:`torch.nn.parallel.DistributedDataParallel`, which
+        averages gradients over the processes.
+        """
         model = model.to(self.device)
         self.models.append(model)
-        return model
+        if self.distributed.size == 1 or not any(parameter.requires_grad for parameter in model.parameters()):
+            self._trained.append(model)
+            return model
+        join_process_group(self.distributed, self.device)
+        devices = [self.device] if self.device.type == "cuda" else None
+        parallel = nn.parallel.DistributedDataParallel(model, device_ids=devices, broadcast_buffers=False)
+        self._trained.append(parallel)
+        return parallel  # type: ignore[return-value]
+
+    def set_training(self, training: bool) -> None:
+        """Bring all models into training or evaluation mode."""
+        for model in self._trained:
+            model.train(training)
+
+    def share_buffers(self) -> None:
+        """Give all processes the first one's buffers, such as running means: each has gathered its own."""
+        if self.distributed.size > 1:
+            for model in self.models:
+                for buffer in model.buffers():
+                    dist.broadcast(buffer, src=0)
+
+    def get_per_slot_batch_size(self) -> int:
+        """The hyperparameter ``global_batch_size``, shared out among the trial's slots.
+
+        Raises
+        ------
+        CoreError
+            There is no such hyperparameter, or it is smaller than the number of slots.
+        """
+        size = self.get_global_batch_size() // self.distributed.size
+        if size == 0:
+            raise CoreError(
+                f"global_batch_size {self.get_global_batch_size()} is smaller than the {self.distributed.size} slots"
+            )
+        return size
+
+    def get_global_batch_size(self) -> int:
+        """The hyperparameter ``global_batch_size``: records in a batch of all slots together."""
+        return int(self.get_hparam("global_batch_size"))
 
     def wrap_optimizer(self, optimizer: AnyOptimizer) -> AnyOptimizer:
         """Register an optimizer of wrapped models; it is saved in checkpoints.

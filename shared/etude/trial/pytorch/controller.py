@@ -12,8 +12,9 @@ from etude.core.run import Run
 from etude.events import Length, Unit
 from etude.trial.pytorch.averages import Averages, records
 from etude.trial.pytorch.context import PyTorchTrialContext, StepMode
-from etude.trial.pytorch.data import TrainingData
-from etude.trial.pytorch.random_state import rng_untouched, seed_everything
+from etude.trial.pytorch.data import TrainingData, validation_batches
+from etude.trial.pytorch.process_group import leave_process_group
+from etude.trial.pytorch.random_state import rng_state, rng_untouched, seed_everything
 from etude.trial.pytorch.state import load_state, save_state
 from etude.trial.pytorch.trial import PyTorchTrial
 
@@ -33,7 +34,8 @@ class PyTorchController:
                 "self.model = context.wrap_model(...), self.optimizer = context.wrap_optimizer(...)"
             )
         self._loader = self._trial.build_training_data_loader()
-        self._data = TrainingData(self._loader, run.trial_seed)
+        self._distributed = run.distributed
+        self._data = TrainingData(self._loader, run.trial_seed, self._distributed.rank, self._distributed.size)
         self._validation_data = self._trial.build_validation_data_loader()
         self._batches = 0
         self._epoch = 0
@@ -44,6 +46,23 @@ class PyTorchController:
 
     def run(self) -> None:
         """Carry the run out."""
+        self._restore()
+        if self._config.perform_initial_validation and self._batches == 0:
+            self._run.report_validation(0, self._validate())
+        for operation in self._run.searcher.operations():
+            target = self._in_batches(Length(unit=operation.unit, amount=operation.length))
+            if not self._train_until(target):
+                self._save(self._in_unit(self._batches))
+                break
+            metrics = self._validate()
+            self._save(operation.length)
+            self._run.report_validation(operation.length, metrics)
+        leave_process_group()
+
+    def _restore(self) -> None:
+        """Go on where the checkpoint is, if there is one."""
+        if self._distributed.size > 1:  # models are the same everywhere by now; dropout is not to be
+            seed_everything(_mixed(self._run.trial_seed, self._distributed.rank))
         with self._run.restore_checkpoint() as folder:
             if folder is not None:
                 self._batches, self._epoch, self._batch_in_epoch = load_state(folder, self._context)
@@ -51,17 +70,7 @@ class PyTorchController:
         if self._run.starts_from_another:
             self._batches = self._epoch = self._batch_in_epoch = 0
             self._saved_at = -1
-            seed_everything(self._run.trial_seed)
-        if self._config.perform_initial_validation and self._batches == 0:
-            self._run.report_validation(0, self._validate())
-        for operation in self._run.searcher.operations():
-            target = self._in_batches(Length(unit=operation.unit, amount=operation.length))
-            if not self._train_until(target):
-                self._save(self._in_unit(self._batches))
-                return
-            metrics = self._validate()
-            self._save(operation.length)
-            self._run.report_validation(operation.length, metrics)
+            seed_everything(_mixed(self._run.trial_seed, self._distributed.rank))
 
     def _train_until(self, target: int) -> bool:
         """Train; False if the slots are wanted back before the target is reached."""
@@ -74,6 +83,7 @@ class PyTorchController:
             periods = [period for period in (unit, validate_every, save_every) if period]
             stop = min(target, *((self._batches // period + 1) * period for period in periods))
             self._train(stop)
+            self._averages.merge(self._distributed)
             self._run.report_training(self._in_unit(self._batches), self._averages.take())
             if self._batches == target:
                 break
@@ -84,8 +94,7 @@ class PyTorchController:
         return True
 
     def _train(self, stop: int) -> None:
-        for model in self._context.models:
-            model.train()
+        self._context.set_training(True)
         while self._batches < stop:
             if self._open_epoch is None:
                 self._open_epoch = self._data.batches(self._epoch, self._batch_in_epoch)
@@ -116,10 +125,11 @@ class PyTorchController:
 
     def _validate(self) -> dict[str, float]:
         averages = Averages()
-        for model in self._context.models:
-            model.eval()
+        self._context.set_training(False)
+        self._context.share_buffers()
+        shard = self._distributed.rank, self._distributed.size
         with rng_untouched(), torch.no_grad():
-            for raw in self._validation_data:
+            for raw in validation_batches(self._validation_data, *shard):
                 batch = self._context.to_device(raw)
                 metrics = self._trial.evaluate_batch(batch)
                 if not isinstance(metrics, Mapping):
@@ -127,13 +137,16 @@ class PyTorchController:
                         f"evaluate_batch returned {type(metrics).__name__}; return a dict of metrics by name"
                     )
                 averages.add(metrics, records(batch))
+        averages.merge(self._distributed)
         return averages.take()
 
     def _save(self, length: int) -> None:
         if self._saved_at == self._batches:
             return
         with self._run.save_checkpoint(length, {"entrypoint": self._config.entrypoint}) as folder:
-            save_state(folder, self._context, self._batches, self._epoch, self._batch_in_epoch)
+            rng = self._distributed.gather(rng_state())
+            if self._distributed.chief:
+                save_state(folder, self._context, rng, self._batches, self._epoch, self._batch_in_epoch)
         self._saved_at = self._batches
 
     # Lengths
@@ -170,7 +183,13 @@ class PyTorchController:
         return self._data.batches_per_epoch
 
     def _batch_size(self) -> int:
+        """Records in a batch of all slots together."""
         size = self._loader.batch_size or getattr(self._loader.batch_sampler, "batch_size", None)
         if not size:
             raise CoreError("a length in records needs a training data loader with a batch_size")
-        return int(size)
+        return int(size) * self._distributed.size
+
+
+def _mixed(seed: int, rank: int) -> int:
+    """A seed of its own for each process; the first has the trial's."""
+    return (seed + rank * 1_000_003) % 2**31

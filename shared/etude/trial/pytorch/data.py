@@ -1,6 +1,8 @@
 """Training data in an order that depends on seed and epoch alone, so that it can be entered anywhere."""
 
+import math
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 import torch
@@ -11,7 +13,9 @@ from etude.trial.pytorch.random_state import rng_untouched, seed_everything
 
 
 class TrainingData:
-    """The batches of a data loader, epoch after epoch.
+    """The batches of a data loader, epoch after epoch; of several processes each takes every so-manieth one.
+
+    All processes draw the same order. So that none waits for another, the last ones are filled up from the front.
 
     The sampler of each epoch runs under a generator seeded by the trial's seed and the epoch, so that the order after
     a resume is that of an undisturbed run. An iterable dataset has no order of ours: its first batches are read and
@@ -22,12 +26,19 @@ class TrainingData:
     ----------
     loader : as the trial built it
     seed : of the trial
+    rank, size : of this process
+
+    Attributes
+    ----------
+    batches_per_epoch : of each process
     """
 
-    def __init__(self, loader: DataLoader[Any], seed: int) -> None:
+    def __init__(self, loader: DataLoader[Any], seed: int, rank: int = 0, size: int = 1) -> None:
         self._loader = loader
         self._seed = seed
-        self.batches_per_epoch: int | None = None if isinstance(loader.dataset, IterableDataset) else len(loader)
+        self._rank, self._size = rank, size
+        endless = isinstance(loader.dataset, IterableDataset)
+        self.batches_per_epoch: int | None = None if endless else math.ceil(len(loader) / size)
         if self.batches_per_epoch == 0:
             raise CoreError("the training data loader is empty; check its dataset, batch_size and drop_last")
 
@@ -43,9 +54,10 @@ class TrainingData:
         with rng_untouched():
             seed_everything(seed)
             order = list(self._loader.batch_sampler)
+        order += order[: -len(order) % self._size]
         loader: DataLoader[Any] = DataLoader(
             self._loader.dataset,
-            batch_sampler=order[skip:],
+            batch_sampler=order[self._rank :: self._size][skip:],
             num_workers=self._loader.num_workers,
             collate_fn=self._loader.collate_fn,
             pin_memory=self._loader.pin_memory,
@@ -59,12 +71,37 @@ class TrainingData:
 
     def _enter(self, skip: int) -> Iterator[Any]:
         if skip == 0:
-            return iter(self._loader)
+            return self._own(iter(self._loader))
         with rng_untouched():  # what these batches drew was drawn before
             batches = iter(self._loader)
-            for _ in range(skip):
+            for _ in range(skip * self._size):
                 next(batches, None)
-        return batches
+        return self._own(batches)
+
+    def _own(self, batches: Iterator[Any]) -> Iterator[Any]:
+        """Of each round of batches, one for every process, the own one; an unfinished round is left out."""
+        if self._size == 1:
+            return batches
+        rounds = iter(lambda: tuple(islice(batches, self._size)), ())
+        return (turn[self._rank] for turn in rounds if len(turn) == self._size)
+
+
+def validation_batches(loader: DataLoader[Any], rank: int, size: int) -> Iterator[Any]:
+    """The batches that one of several processes evaluates."""
+    if size == 1:
+        return iter(loader)
+    if isinstance(loader.dataset, IterableDataset) or loader.batch_sampler is None:
+        return islice(iter(loader), rank, None, size)
+    order = list(loader.batch_sampler)[rank::size]
+    return iter(
+        DataLoader(
+            loader.dataset,
+            batch_sampler=order,
+            num_workers=loader.num_workers,
+            collate_fn=loader.collate_fn,
+            pin_memory=loader.pin_memory,
+        )
+    )
 
 
 def _mix(seed: int, epoch: int) -> int:

@@ -1,23 +1,36 @@
 """The state of a PyTorch trial as files of a checkpoint."""
 
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from etude.trial.pytorch.context import PyTorchTrialContext
-from etude.trial.pytorch.random_state import rng_state, set_rng_state
+from etude.trial.pytorch.random_state import set_rng_state
 
 STATE = "state.pt"
 
 
-def save_state(folder: Path, context: PyTorchTrialContext, batches: int, epoch: int, batch_in_epoch: int) -> None:
-    """Write models, optimizers, schedulers, random number generators and the position in the data."""
+def save_state(
+    folder: Path,
+    context: PyTorchTrialContext,
+    rng: list[dict[str, Any]],
+    batches: int,
+    epoch: int,
+    batch_in_epoch: int,
+) -> None:
+    """Write models, optimizers, schedulers, random number generators and the position in the data.
+
+    Parameters
+    ----------
+    rng : the states of the generators of all processes, by rank
+    """
     torch.save(
         {
             "models": [model.state_dict() for model in context.models],
             "optimizers": [optimizer.state_dict() for optimizer in context.optimizers],
             "schedulers": [scheduler.state_dict() for scheduler, _ in context.schedulers],
-            "rng": rng_state(),
+            "rng": rng,
             "batches": batches,
             "epoch": epoch,
             "batch_in_epoch": batch_in_epoch,
@@ -36,5 +49,7 @@ def load_state(folder: Path, context: PyTorchTrialContext) -> tuple[int, int, in
         optimizer.load_state_dict(saved)
     for (scheduler, _), saved in zip(context.schedulers, state["schedulers"], strict=True):
         scheduler.load_state_dict(saved)
-    set_rng_state(state["rng"])
+    distributed = context.distributed
+    if len(state["rng"]) == distributed.size:  # else the number of slots has changed, and nothing is as it was
+        set_rng_state(state["rng"][distributed.rank])
     return state["batches"], state["epoch"], state["batch_in_epoch"]
