@@ -150,6 +150,11 @@ class Execution:
             return Want.REST
         return Want.DECISION if self.validated >= self.target else Want.TRAIN
 
+    @property
+    def idle(self) -> bool:
+        """Has it reported its result at the length that its runner knows of, and waits for the decision?"""
+        return self.allocation is not None and self.validated >= self.allocation.train_until
+
     def reopen(self) -> None:
         """The experiment goes on, or was never over: what ended the trial is no reason any more."""
         if self.closed_with_experiment:

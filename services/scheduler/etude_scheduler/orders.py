@@ -59,6 +59,11 @@ def take_back(execution: Execution, member: Member) -> AllocationReleased | Allo
     return AllocationReleased.model_validate(about)
 
 
+def let_go(execution: Execution, runner_id: str) -> AllocationReleased:
+    """End what has nothing left to do, and whose slots are somebody else's by now."""
+    return AllocationReleased(runner_id=runner_id, trial_id=execution.trial_id, lease_number=execution.lease_number)
+
+
 def _gang(allocation: Allocation, member: Member) -> Gang | None:
     """What a member must know of the others, if there are any."""
     if len(allocation.members) == 1:

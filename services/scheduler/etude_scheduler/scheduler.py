@@ -291,6 +291,8 @@ class Scheduler:
                     self._tell(execution, orders.extend(execution, member))
         elif want is not Want.DECISION:
             self._take_back(execution)
+            if execution.idle:
+                self._let_go(execution, allocation)
 
     # Runners
 
@@ -341,7 +343,12 @@ class Scheduler:
                 self._tell(execution, orders.take_back(execution, member))
             elif entry.train_until.amount < allocation.train_until:
                 self._tell(execution, orders.extend(execution, member))
-        for experiment_id, trial_id, lease_number in running:
+        for (experiment_id, trial_id, lease_number), entry in running.items():
+            if entry.stopping:
+                continue
+            if (told := self.executions.get((experiment_id, trial_id))) and lease_number == told.lease_number:
+                self._tell(told, orders.let_go(told, runner.runner_id))
+                continue
             stale = AllocationRevoked(
                 runner_id=runner.runner_id, trial_id=trial_id, lease_number=lease_number, kill=True
             )
@@ -404,6 +411,15 @@ class Scheduler:
                 self._tell(execution, order)
             else:  # it was not told of its part yet
                 self._release(execution, member)
+
+    def _let_go(self, execution: Execution, allocation: Allocation) -> None:
+        """A trial that only waited for this decision has nothing left to do: its slots are free at once.
+
+        Its checkpoint is written. The runner starts nobody on these slots before its processes are gone.
+        """
+        for member in allocation.present:
+            self._release(execution, member)
+        self._conclude(execution, allocation)
 
     def _lose_member(self, execution: Execution, member: Member) -> None:
         """A runner is lost: the trial goes back into the queue, with its latest checkpoint."""

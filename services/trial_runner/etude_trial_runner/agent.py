@@ -180,6 +180,7 @@ class Agent:
 
     async def _carry_out(self, lease: Lease, allocation: Allocation) -> None:
         context = {"experiment_id": lease[0], "trial_id": lease[1], "lease_number": lease[2]}
+        await self._until_gone(allocation)
         log.info("trial starts", **context, train_until=str(allocation.granted.train_until))
         try:
             ended = await allocation.carry_out()
@@ -200,6 +201,21 @@ class Agent:
         while len(self._endings) > _ENDINGS_KEPT:
             self._endings.popitem(last=False)
         self._outbox.report(ending)
+
+    async def _until_gone(self, allocation: Allocation) -> None:
+        """Wait for those that were told to end on the slots of a new allocation: their memory must be free again.
+
+        Shares of the CPU have no memory of their own.
+        """
+        if self.machine.kind != "cuda":
+            return
+        leaving = [
+            self._tasks[lease]
+            for lease, other in self._allocations.items()
+            if other is not allocation and other.stopping and set(other.granted.slots) & set(allocation.granted.slots)
+        ]
+        if leaving:
+            await asyncio.wait(leaving)
 
     async def _beat(self) -> None:
         m = self.machine

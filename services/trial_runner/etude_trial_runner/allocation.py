@@ -115,6 +115,11 @@ class Allocation:
         return self.granted.gang is None or self.granted.gang.first_rank == 0
 
     @property
+    def stopping(self) -> bool:
+        """Was it told to end?"""
+        return self._stop_reason is not None
+
+    @property
     def running(self) -> RunningTrial:
         """As heartbeats list it."""
         return RunningTrial(
@@ -123,6 +128,7 @@ class Allocation:
             lease_number=self.granted.lease_number,
             train_until=self._train_until,
             rendezvous=self._meeting.rendezvous if self._meeting else None,
+            stopping=self.stopping,
         )
 
     # Orders

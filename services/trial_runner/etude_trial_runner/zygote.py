@@ -4,6 +4,7 @@ Started as ``python -m etude_trial_runner.zygote FD``. It has one thread and nev
 safe.
 """
 
+import gc
 import importlib
 import json
 import os
@@ -12,6 +13,8 @@ import signal
 import socket
 import sys
 from pathlib import Path
+
+from etude_trial_runner import huge_pages
 
 PRELOADED = (
     "numpy",
@@ -33,6 +36,9 @@ def main(descriptor: int) -> None:
     """
     for module in PRELOADED:
         importlib.import_module(module)
+    gc.collect()
+    gc.freeze()  # a collection in a child would write to, and so copy, every page
+    huge_pages.gather()
     runner = socket.socket(fileno=descriptor)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the runner's to handle
     signal.signal(signal.SIGCHLD, lambda *_: None)

@@ -349,9 +349,7 @@ class AmqpSubscription:
     ) -> None:
         try:
             while True:
-                batch = [await arrived.get()]
-                while len(batch) < BATCH and not arrived.empty():
-                    batch.append(arrived.get_nowait())
+                batch = await self._gather(arrived)
                 outcome = await deliver([(message, message.body) for message in batch], self._handler)
                 await self._settle(session, channel, batch, outcome)
         except _LOST as error:
@@ -359,6 +357,22 @@ class AmqpSubscription:
         except Exception as error:
             log.exception("consumer failed", queue=self._queue.name)
             session.lose(f"consuming {self._queue.name} failed: {error!r}")
+
+    async def _gather(self, arrived: asyncio.Queue[AbstractIncomingMessage]) -> list[AbstractIncomingMessage]:
+        """What has arrived; and what arrives soon, unless something is urgent."""
+        batch = [await arrived.get()]
+        hurry = self._urgent(batch[0])
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._queue.linger):
+                while len(batch) < BATCH and not (arrived.empty() and hurry):
+                    batch.append(await arrived.get())
+                    hurry = hurry or self._urgent(batch[-1])
+        return batch
+
+    def _urgent(self, message: AbstractIncomingMessage) -> bool:
+        """Is there nothing to wait for?"""
+        key = message.routing_key or ""
+        return self._queue.linger == 0 or ".".join(key.split(".", 2)[:2]) in self._queue.urgent
 
     async def _settle(
         self,

@@ -26,6 +26,8 @@ class Queue:
     bindings : topic patterns (``*`` is one word, ``#`` any number)
     single_active : one consumer at a time gets messages; a standby takes over when it goes
     exclusive : lives and dies with one connection
+    linger : seconds for which events may wait for others, to be handled and stored together
+    urgent : events (``entity.verb``) for which nobody waits, nor with them any that are there already
     """
 
     name: str
@@ -33,6 +35,8 @@ class Queue:
     bindings: tuple[str, ...]
     single_active: bool = True
     exclusive: bool = False
+    linger: float = 0.0
+    urgent: frozenset[str] = frozenset()
 
 
 def partition_of(key: str) -> int:
@@ -86,26 +90,28 @@ def custom_searcher(method: str) -> Queue:
 
 def scheduler_pool(pool: str = "default") -> Queue:
     """What the scheduler of one resource pool hears."""
-    keys = [
+    urgent = [
         *(f"trial.{verb}" for verb in ("requested", "continued", "paused", "closed")),
         *(f"experiment.{verb}" for verb in ("activated", "paused", "completed", "failed", "canceled")),
-        *(f"runner.{verb}" for verb in ("joined", "heartbeat", "draining", "left", "change-requested")),
-        "allocation.started",
-        "allocation.ended",
-        "validation.completed",
-        "checkpoint.saved",
+        *(f"runner.{verb}" for verb in ("joined", "draining", "left", "change-requested")),
     ]
-    return Queue(f"etude.scheduler.{pool}", EVENTS, tuple(f"{key}.{pool}.*" for key in keys))
+    noted = ["allocation.started", "allocation.ended", "validation.completed", "checkpoint.saved", "runner.heartbeat"]
+    bindings = tuple(f"{key}.{pool}.*" for key in [*urgent, *noted])
+    return Queue(f"etude.scheduler.{pool}", EVENTS, bindings, linger=0.05, urgent=frozenset(urgent))
 
 
 def metrics_events() -> Queue:
-    """Everything that is decided or reported."""
-    return Queue("etude.metrics.events", EVENTS, ("#",))
+    """Everything that is decided or reported, but the orders to runners."""
+    keys = [
+        *("experiment.#", "trial.#", "validation.#", "checkpoint.#", "runner.#", "pool.#", "search.#"),
+        *("allocation.started.#", "allocation.ended.#"),
+    ]
+    return Queue("etude.metrics.events", EVENTS, tuple(keys), linger=0.1)
 
 
 def metrics_telemetry() -> Queue:
     """Training metrics and logs."""
-    return Queue("etude.metrics.telemetry", TELEMETRY, ("#",))
+    return Queue("etude.metrics.telemetry", TELEMETRY, ("#",), linger=0.2)
 
 
 def runner_commands(runner_id: str, session: str) -> Queue:

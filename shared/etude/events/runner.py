@@ -28,6 +28,7 @@ class RunningTrial(Record):
     lease_number: LeaseNumber
     train_until: Length
     rendezvous: str | None = None
+    stopping: Annotated[bool, Field(description="It was told to end, and will.")] = False
 
 
 class RunnerJoined(Event):

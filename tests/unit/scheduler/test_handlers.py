@@ -3,13 +3,15 @@
 import pytest
 
 from etude.bus import MemoryBroker, MemoryBus
-from etude.bus.topology import metrics_events
+from etude.bus.topology import EVENTS, Queue
 from etude.events import AllocationGranted, Envelope, Event, ExperimentCanceled
 from etude.store import ConflictError, SqliteStore
 from etude.store.schema import RUNNERS, TRIALS
 from etude_scheduler.handlers import SchedulerHandlers
 from tests.unit.make import NOW, envelope
 from tests.unit.scheduler.pool import Pool, closed, ended, heartbeat, joined, requested, result
+
+EVERYTHING = Queue("everything", EVENTS, ("#",))
 
 
 class Shell:
@@ -18,11 +20,12 @@ class Shell:
     def __init__(self, store: SqliteStore | None = None) -> None:
         self.store = store or SqliteStore()
         self.broker = MemoryBroker()
+        self.broker.declare(EVERYTHING)
         self.handlers = SchedulerHandlers(self.store, MemoryBus(self.broker), lambda: NOW)
 
     async def hear(self, *events: Event) -> list[Event]:
         await self.handlers.handle([envelope(e, None if e.type.startswith("etude.runner") else "exp") for e in events])
-        ready = self.broker.queues[metrics_events().name].ready
+        ready = self.broker.queues[EVERYTHING.name].ready
         return [Envelope.parse(ready.popleft().body).data for _ in range(len(ready))]
 
 
@@ -79,7 +82,7 @@ async def test_nothing_is_told_that_is_not_committed(shell: Shell, monkeypatch) 
     monkeypatch.setattr(shell.store, "put_versioned", fail)
     with pytest.raises(OSError, match="disk full"):
         await shell.hear(ACTIVATED, requested(1), joined())
-    assert len(shell.broker.queues[metrics_events().name].ready) == 0
+    assert len(shell.broker.queues[EVERYTHING.name].ready) == 0
 
 
 async def test_a_trial_that_is_over_stays_over_when_it_is_named_again(shell: Shell) -> None:

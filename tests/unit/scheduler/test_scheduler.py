@@ -88,13 +88,45 @@ def test_a_trial_keeps_its_slot_while_it_waits_for_the_decision() -> None:
     assert (extended.train_until.amount, extended.lease_number) == (300, 1)
 
 
-def test_a_closed_trial_is_released_and_its_slot_goes_to_the_next() -> None:
+def test_a_trial_that_waited_for_its_end_is_released_and_its_slot_goes_to_the_next_at_once() -> None:
     pool = Pool()
     pool.hear(joined())
     pool.start(1, 2)
-    [released] = pool.hear(result(1), closed(1))
+    [released, granted] = pool.hear(result(1), closed(1))
+    assert isinstance(released, AllocationReleased)
+    assert grants([granted]) == [(2, "a", 1)]
+    assert pool.hear(ended(1, EndReason.RELEASED)) == []
+
+
+def test_a_trial_that_is_closed_while_it_trains_holds_its_slot_until_its_process_is_gone() -> None:
+    pool = Pool()
+    pool.hear(joined())
+    pool.start(1, 2)
+    [released] = pool.hear(closed(1, CloseReason.CANCELED))
     assert isinstance(released, AllocationReleased)
     assert grants(pool.hear(ended(1, EndReason.RELEASED))) == [(2, "a", 1)]
+
+
+def test_a_release_that_a_runner_did_not_hear_of_is_told_again_whoever_has_its_slot_by_now() -> None:
+    pool = Pool()
+    pool.hear(joined())
+    pool.start(1, 2)
+    pool.hear(result(1), TrialPaused(trial_id=1, length=Length.batches(100)))
+    beat = heartbeat((1, 1, 100), (2, 1, 100))
+    [again] = pool.hear(beat)
+    assert isinstance(again, AllocationReleased)
+    assert again.trial_id == 1
+    ending = beat.model_copy(update={"running": [r.model_copy(update={"stopping": True}) for r in beat.running[:1]]})
+    assert pool.hear(ending) == []
+
+
+def test_a_promotion_right_after_the_pause_is_a_new_lease() -> None:
+    pool = Pool()
+    pool.hear(joined(slots=2))
+    pool.start(1)
+    pool.hear(saved(1, 100), result(1), TrialPaused(trial_id=1, length=Length.batches(100)))
+    assert grants(pool.hear(continued(1, 300))) == [(1, "a", 2)]
+    assert pool.hear(ended(1, EndReason.RELEASED, lease_number=1)) == []
 
 
 def test_a_paused_trial_resumes_from_its_checkpoint_when_it_is_promoted() -> None:
@@ -297,8 +329,8 @@ def test_a_stopped_trial_that_is_continued_trains_again_whatever_comes_late() ->
     pool.hear(joined())
     pool.start(1)
     stopped = TrialClosed(trial_id=1, reason=CloseReason.STOPPED, length=Length.batches(100))
-    pool.hear(saved(1, 100), result(1), stopped)
     execution = pool.execution(1)
+    pool.hear(saved(1, 100), result(1), stopped)
     pool.hear(ended(1, EndReason.RELEASED))
     pool.scheduler.adopt([execution])  # the search was extended: it is named again, and so loaded
     [grant] = pool.hear(continued(1, 400))

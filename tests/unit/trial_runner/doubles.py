@@ -1,7 +1,7 @@
 """Trial processes that do what a test says."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -68,13 +68,15 @@ class ScriptedLauncher:
         self.closed = True
 
 
-def granted(trial_id: int = 1, lease_number: int = 1, until: int = 100, **fields: Any) -> AllocationGranted:
+def granted(
+    trial_id: int = 1, lease_number: int = 1, until: int = 100, slots: Sequence[str] = ("0",), **fields: Any
+) -> AllocationGranted:
     """A grant on runner ``a``."""
     return AllocationGranted(
         runner_id="a",
         trial_id=trial_id,
         lease_number=lease_number,
-        slots=["0"],
+        slots=list(slots),
         config=raw_config(environment={"environment_variables": ["COLOUR=red"]}),
         model_definition=MODEL,
         hyperparameters={"rate": 0.1},

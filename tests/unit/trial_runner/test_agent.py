@@ -33,11 +33,12 @@ from tests.unit.trial_runner.doubles import ScriptedLauncher, fetch, granted
 class Station:
     """An agent on a broker of its own."""
 
-    def __init__(self) -> None:
+    def __init__(self, kind: str = "cpu") -> None:
         self.broker = MemoryBroker()
         self.bus = MemoryBus(self.broker)
         self.launcher = ScriptedLauncher()
-        machine = Machine("a", "1", [Slot(id="0"), Slot(id="1")], "file:///storage", labels=["big"], heartbeat=0.02)
+        slots = [Slot(id=str(number), kind=kind) for number in range(2)]
+        machine = Machine("a", "1", slots, "file:///storage", labels=["big"], heartbeat=0.02)
         self.agent = Agent(machine, self.bus, Outbox(self.bus, Spool()), self.launcher, fetch, lambda: NOW)
         self.told: list[Event] = []
 
@@ -151,3 +152,28 @@ async def test_closing_kills_everything(station: Station) -> None:
     await station.agent.close()
     assert station.launcher.processes[0].killed
     assert station.launcher.closed
+
+
+async def test_a_gpu_is_not_used_before_the_process_that_leaves_it_is_gone() -> None:
+    station = Station(kind="cuda")
+    await station.agent.start()
+    await station.order(granted(1))
+    await station.wait_for(AllocationStarted)
+    released = AllocationReleased(runner_id="a", trial_id=1, lease_number=1)
+    await station.order(released, granted(2), granted(3, slots=["1"]))
+    await station.wait_for(AllocationStarted, 2)
+    first, other = station.launcher.processes
+    assert other.assignment.trial_id == 3
+    first.exit(0)
+    await station.wait_for(AllocationStarted, 3)
+    assert station.launcher.processes[2].assignment.trial_id == 2
+    await station.agent.close()
+
+
+async def test_heartbeats_say_who_was_told_to_end(station: Station) -> None:
+    await station.order(granted(1))
+    await station.wait_for(AllocationStarted)
+    await station.order(AllocationReleased(runner_id="a", trial_id=1, lease_number=1))
+    async with asyncio.timeout(5):
+        while not any(e.running and e.running[0].stopping for e in station.hear() if isinstance(e, RunnerHeartbeat)):
+            await asyncio.sleep(0.005)

@@ -14,6 +14,7 @@ from etude.events import (
     CheckpointSaved,
     EndReason,
     Event,
+    Gang,
     Length,
     LogWritten,
     ModelDefinition,
@@ -243,3 +244,75 @@ async def test_output_and_training_metrics_travel_as_telemetry() -> None:
     assert isinstance(lines, LogWritten)
     assert (points.points[0].length, points.points[0].metrics) == (Length.batches(5), {"loss": 2.0})
     assert (lines.first, lines.lines[0].text, lines.lines[0].stream) == (0, "hello", "stdout")
+
+
+def gang(first_rank: int, rendezvous: str | None) -> Gang:
+    return Gang(size=4, first_rank=first_rank, rendezvous=rendezvous)
+
+
+async def test_a_trial_of_two_slots_has_two_processes_that_meet() -> None:
+    stage = Stage(slots=["0", "1"])
+    await stage.process()
+    first, second = (process.assignment for process in stage.launcher.processes)
+    assert [(a.rank, a.size, a.local_rank, a.local_size) for a in (first, second)] == [(0, 2, 0, 2), (1, 2, 1, 2)]
+    assert first.rendezvous == second.rendezvous
+    assert first.rendezvous.startswith("127.0.0.1:")
+    stage.allocation.kill()
+    await stage.end()
+
+
+async def test_only_the_first_process_is_told_and_heard() -> None:
+    stage = Stage(slots=["0", "1"])
+    first = await stage.process()
+    second = stage.launcher.processes[1]
+    second.validate(100)
+    assert stage.reported(ValidationCompleted) == []
+    stage.allocation.extend(Length.batches(300))
+    assert (len(first.told), second.told) == (1, [])
+    first.exit(0)
+    second.say({"say": "failed", "detail": "ValueError: no"})
+    second.exit(1)
+    ended = await stage.end()
+    assert (ended.reason, ended.detail, ended.exit_code) == (EndReason.FAILED, "ValueError: no", 1)
+
+
+async def test_when_one_process_fails_the_others_are_killed() -> None:
+    stage = Stage(slots=["0", "1"])
+    first = await stage.process()
+    stage.launcher.processes[1].exit(-11)
+    ended = await stage.end()
+    assert first.killed
+    assert ended.detail == "killed by signal 11"
+
+
+async def test_the_first_of_a_gang_tells_where_to_meet_and_the_others_go_there() -> None:
+    first = Stage(slots=["0", "1"], gang=gang(0, None))
+    await first.process()
+    [started] = first.reported(AllocationStarted)
+    assert started.rendezvous == first.allocation.running.rendezvous
+    second = Stage(slots=["0", "1"], gang=gang(2, started.rendezvous))
+    await second.process()
+    assert [p.assignment.rank for p in second.launcher.processes] == [2, 3]
+    assert {p.assignment.rendezvous for p in second.launcher.processes} == {started.rendezvous}
+    for process in second.launcher.processes:
+        process.exit(0)
+    ended = await second.end()
+    assert ended.reason is EndReason.FINISHED, "a part that is not the first has nothing to report"
+    first.allocation.kill()
+    await first.end()
+
+
+async def test_a_part_of_a_slot_has_a_part_of_its_threads() -> None:
+    stage = Stage(share=0.5)
+    process = await stage.process()
+    assert (process.assignment.share, process.assignment.threads) == (0.5, 1)
+
+
+@pytest.mark.parametrize(("says", "at_start"), [([], True), ([{"say": "training", "length": {"batches": 1}}], False)])
+async def test_an_ending_says_whether_it_was_at_the_start(says: list[Any], at_start: bool) -> None:
+    stage = Stage()
+    process = await stage.process()
+    for message in says:
+        process.say(message)
+    process.exit(1)
+    assert (await stage.end()).at_start is at_start

@@ -43,7 +43,7 @@ def together(act: Callable[[Distributed], Any], size: int = 3) -> list[Any]:
 
 
 def test_the_first_process_decides_for_all() -> None:
-    assert together(lambda d: [d.decide(lambda: (d.rank, n)) for n in range(5)]) == [[(0, n) for n in range(5)]] * 3
+    assert together(lambda d: [d.decide(lambda n=n: (d.rank, n)) for n in range(5)]) == [[(0, n) for n in range(5)]] * 3
 
 
 def test_the_first_process_hears_of_all() -> None:

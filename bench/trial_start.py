@@ -1,0 +1,76 @@
+"""How many trials can start and end in a second? Every service, a real broker and database, two slots, a no-op model.
+
+Each trial is a process of its own. Beside them Ray Tune (with and without reuse of its actors) and Syne Tune, if an
+environment with them is given (make bench-trial-start).
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import uuid
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from tests.e2e.installation import Installation
+from tests.servers.mongod import Mongod
+from tests.servers.rabbitmq import RabbitMQ
+
+SLOTS = 2
+NO_OP = Path(__file__).parent / "no_op"
+
+
+def etude(trials: int) -> float:
+    """Trials a second between the first and the last one, from the decisions of the search."""
+    config = f"""
+entrypoint: python train.py
+hyperparameters: {{x: {{type: double, minval: 0, maxval: 1}}}}
+searcher: {{name: random, metric: loss, max_length: 1, max_trials: {trials}, max_concurrent_trials: 16}}
+checkpoint_policy: none
+"""
+    with tempfile.TemporaryDirectory(prefix="etude-bench-") as name:
+        folder = Path(name)
+        (folder / "no_op.yaml").write_text(config)
+        rabbitmq, mongod = RabbitMQ(folder / "rabbitmq"), Mongod(folder / "mongod")
+        rabbitmq.start()
+        mongod.start()
+        installation = Installation(folder, rabbitmq.new_vhost(), mongod.url, f"bench_{uuid.uuid4().hex[:8]}")
+        try:
+            installation.start_services()
+            installation.start_runner("one", SLOTS)
+            experiment_id = installation.create(folder / "no_op.yaml", NO_OP)
+            assert installation.wait(experiment_id, 600)["state"] == "completed"
+            log: list[dict[str, Any]] = list(
+                installation.database["search_log"].find({"experiment_id": experiment_id}).sort("seq")
+            )
+            times = [datetime.fromisoformat(d["at"]) for d in log if d["cause"]["type"].startswith("etude.validation")]
+            return (len(times) - 1) / (times[-1] - times[0]).total_seconds()
+        finally:
+            installation.stop()
+            mongod.stop()
+            rabbitmq.stop()
+
+
+def main() -> None:
+    """Print the table."""
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--trials", type=int, default=400)
+    arguments.add_argument("--peers", type=Path, help="the Python of an environment with the peers")
+    given = arguments.parse_args()
+    print(f"{'trials a second, two slots':40}{'':>8}")
+    print(f"{'etude, a process for each trial':40}{etude(given.trials):>8.2f}", flush=True)
+    if given.peers:
+        command = [str(given.peers), str(Path(__file__).parent / "trial_start_peers.py")]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+            assert process.stdout is not None
+            for line in process.stdout:
+                told = json.loads(line)
+                print(f"{told['name']:40}{told['rate']:>8.2f}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
