@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import uuid
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,19 @@ checkpoint_policy: none
             rabbitmq.stop()
 
 
+def peers(python: Path) -> Iterator[tuple[str, float]]:
+    """The same by others, in their own environment and a folder where they may leave what they like."""
+    command = [python, Path(__file__).absolute().parent / "trial_start_peers.py"]
+    with (
+        tempfile.TemporaryDirectory(prefix="etude-bench-") as folder,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=folder) as process,
+    ):
+        assert process.stdout is not None
+        for line in process.stdout:
+            told = json.loads(line)
+            yield told["name"], told["rate"]
+
+
 def main() -> None:
     """Print the table."""
     arguments = argparse.ArgumentParser(description=__doc__)
@@ -64,12 +78,8 @@ def main() -> None:
     print(f"{'trials a second, two slots':40}{'':>8}")
     print(f"{'etude, a process for each trial':40}{etude(given.trials):>8.2f}", flush=True)
     if given.peers:
-        command = [str(given.peers), str(Path(__file__).parent / "trial_start_peers.py")]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
-            assert process.stdout is not None
-            for line in process.stdout:
-                told = json.loads(line)
-                print(f"{told['name']:40}{told['rate']:>8.2f}", flush=True)
+        for name, rate in peers(given.peers.absolute()):
+            print(f"{name:40}{rate:>8.2f}", flush=True)
 
 
 if __name__ == "__main__":
