@@ -62,3 +62,23 @@ def surface_config(folder: Path, slots: float = 1, length: int = 60, seconds: fl
     with path.open("w") as file:
         YAML(typ="safe", pure=True).dump(config, file)
     return path
+
+
+ROGUE = Path(__file__).parent / "rogue"
+"""A script that does what no trial should do."""
+
+
+def rogue_config(folder: Path, *behaviours: str, **fields: Any) -> Path:
+    """Write a configuration for :data:`ROGUE`: a trial for each behaviour."""
+    config = {
+        "name": "rogue",
+        "entrypoint": "python train.py",
+        "hyperparameters": {"behaviour": {"type": "categorical", "vals": list(behaviours)}},
+        "searcher": {"name": "grid", "metric": "loss", "max_length": 1},
+        "max_restarts": 0,
+        **fields,
+    }
+    path = folder / "rogue.yaml"
+    with path.open("w") as file:
+        YAML(typ="safe", pure=True).dump(config, file)
+    return path

@@ -45,6 +45,8 @@ class SimulatedTrial:
         self._exited: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._task = asyncio.create_task(self._live())
 
+    pid = 2**22 + 1  # nobody's
+
     def send(self, message: Message) -> None:
         if message["do"] == "extend":
             self._target = max(self._target, Length.model_validate(message["train_until"]).amount)

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import os
 import socket
 from pathlib import Path
 from typing import Annotated
@@ -20,6 +19,7 @@ from etude_trial_runner.address import own_address
 from etude_trial_runner.agent import Agent, Machine
 from etude_trial_runner.allocation import Patience
 from etude_trial_runner.outbox import Outbox
+from etude_trial_runner.privacy import forget_variables, hide_memory
 from etude_trial_runner.session import new_session
 from etude_trial_runner.slots import cores, detect_slots, threads_per_slot
 from etude_trial_runner.spool import Spool
@@ -46,8 +46,8 @@ class RunnerSettings(Settings):
 async def main(stop: asyncio.Event) -> None:
     """Serve until told to stop; then drain."""
     settings = RunnerSettings()
-    for name in ("ETUDE_AMQP_URL", "ETUDE_MONGO_URL"):  # a trial's process has no business with either
-        os.environ.pop(name, None)
+    forget_variables(("ETUDE_AMQP_URL", "ETUDE_MONGO_URL"))  # a trial's process has no business with either
+    hide_memory()
     log_as_json("trial-runner", settings.log_level)
     work = (settings.work / settings.runner_id).resolve()
 

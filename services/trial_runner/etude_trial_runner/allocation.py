@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import shutil
+import tempfile
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +31,7 @@ from etude.service.clock import Clock
 from etude_trial_runner.launcher import Launcher, LaunchError, TrialProcess
 from etude_trial_runner.meeting import MeetingPlace
 from etude_trial_runner.telemetry import Telemetry
+from etude_trial_runner.watch import Watch
 
 log = structlog.get_logger("etude.runner")
 
@@ -108,6 +111,8 @@ class Allocation:
         self._failure = ""
         self._invalid = False
         self._spoke = False
+        self._temporary = ""
+        self._watch: Watch | None = None
 
     @property
     def leads(self) -> bool:
@@ -138,6 +143,8 @@ class Allocation:
         if train_until.amount > self._train_until.amount:
             self._train_until = train_until
             self._stop_waiting()
+            if self._watch is not None:
+                self._watch.heard()
             self._tell({"do": "extend", "train_until": train_until.model_dump(mode="json")})
 
     def stop(self, reason: EndReason) -> None:
@@ -162,11 +169,13 @@ class Allocation:
         exit_code: int | None = None
         try:
             directory = await self._fetch(self.granted.model_definition)
+            self._temporary = tempfile.mkdtemp(prefix="etude-trial-")  # short: sockets lie there
             assignments = self._assignments(directory)
             for assignment in assignments:
                 if not self._killed:
                     await self._launch(assignment)
             if self._processes:
+                self._watch = self._make_watch()
                 meeting = self._meeting.rendezvous if self._meeting else None
                 self._report(AllocationStarted(**self._ids(), slots=self.granted.slots, rendezvous=meeting))
                 self._catch_up()
@@ -182,6 +191,8 @@ class Allocation:
                     process.kill()
             if self._meeting is not None:
                 self._meeting.close()
+            if self._temporary:
+                shutil.rmtree(self._temporary, ignore_errors=True)
         await self._telemetry.close()
         return self._ended(exit_code)
 
@@ -197,6 +208,8 @@ class Allocation:
 
     async def _wait(self) -> int:
         """The exit code of the first process that fails, upon which the others are killed; else 0."""
+        assert self._watch is not None
+        watching = asyncio.create_task(self._watch.keep())
         waiting = [asyncio.ensure_future(process.wait()) for process in self._processes]
         failed = 0
         for ended in asyncio.as_completed(waiting):
@@ -205,7 +218,20 @@ class Allocation:
                 failed = code
                 for process in self._processes:
                     process.kill()
+        watching.cancel()
         return failed
+
+    def _make_watch(self) -> Watch:
+        environment = parse(self.granted.config).environment
+        pids = [process.pid for process in self._processes]
+        silence = environment.report_timeout if self.leads else None
+        return Watch(pids, environment.memory_limit, silence, self._exceeded)
+
+    def _exceeded(self, reason: str) -> None:
+        """A limit was exceeded: the trial fails for that."""
+        self._failure = reason
+        for process in self._processes:
+            process.kill()
 
     def _assignments(self, directory: Path) -> list[Assignment]:
         """One for each process."""
@@ -239,6 +265,7 @@ class Allocation:
                 local_rank=number,
                 local_size=count,
                 rendezvous=rendezvous or "",
+                temporary=self._temporary,
             )
             for number in range(count)
         ]
@@ -259,6 +286,8 @@ class Allocation:
 
     def _heard(self, message: Message) -> None:
         self._spoke |= message["say"] in ("validation", "training", "checkpoint")
+        if self._watch is not None:
+            self._watch.rest() if message["say"] == "waiting" else self._watch.heard()
         match message["say"]:
             case "validation":
                 self._validated(message)

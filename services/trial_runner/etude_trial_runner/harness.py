@@ -5,11 +5,13 @@ import ctypes
 import importlib
 import json
 import os
+import resource
 import runpy
 import shlex
 import signal
 import socket
 import sys
+import tempfile
 import traceback
 from pathlib import Path
 from typing import Any
@@ -27,6 +29,7 @@ from etude.core.run import Run
 from etude.trial.trial import Trial
 
 _PR_SET_PDEATHSIG = 1
+_GOES_FIRST = "500"
 _OWN_CODE = tuple(f"{path}/" for package in (etude, etude_trial_runner) for path in package.__path__)
 
 
@@ -39,9 +42,11 @@ def carry_out(assignment_file: Path, control: int, stdout: int, stderr: int) -> 
     control : descriptor of the socket to the runner
     stdout, stderr : descriptors for output
     """
-    _detach(stdout, stderr)
+    _detach(control, stdout, stderr)
     assignment = Assignment.model_validate_json(assignment_file.read_bytes())
     os.environ.update(assignment.environment)
+    if assignment.temporary:
+        os.environ["TMPDIR"] = tempfile.tempdir = assignment.temporary
     _limit_to_slots(assignment)
     _introduce(assignment)
     os.chdir(assignment.model_directory)
@@ -64,14 +69,24 @@ def carry_out(assignment_file: Path, control: int, stdout: int, stderr: int) -> 
     return 0
 
 
-def _detach(stdout: int, stderr: int) -> None:
-    """Be a session of our own that dies with its parent and writes where it is told."""
+def _detach(control: int, stdout: int, stderr: int) -> None:
+    """Be a session of our own that dies with its parent, writes where it is told, and holds nothing else open.
+
+    If memory gets short, the kernel is to end this process and not the runner.
+    """
     os.setsid()
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     os.dup2(stdout, 1)
     os.dup2(stderr, 2)
     with open(os.devnull) as nothing:
         os.dup2(nothing.fileno(), 0)
+    for descriptor in map(int, os.listdir("/proc/self/fd")):
+        if descriptor > 2 and descriptor != control:
+            with contextlib.suppress(OSError):  # that of the listing itself
+                os.close(descriptor)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text(_GOES_FIRST)
     sys.stdout = os.fdopen(1, "w", buffering=1, closefd=False)
     sys.stderr = os.fdopen(2, "w", buffering=1, closefd=False)
 

@@ -14,6 +14,10 @@ class LaunchError(RuntimeError):
 class TrialProcess(Protocol):
     """One running process of a trial."""
 
+    @property
+    def pid(self) -> int:
+        """Its number on this machine."""
+
     def send(self, message: Message) -> None:
         """Tell it something; lost if it is gone."""
 

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 
 from etude.events import Event, Length, LogLine, LogWritten, TrainingPoint, TrainingReported
 from etude.service.clock import Clock
@@ -11,6 +12,9 @@ from etude.service.clock import Clock
 _TAIL = 50
 _FLUSH_SECONDS = 0.5
 _MOST_LINES = 1000
+_MOST_A_SECOND = 2**18  # characters
+_LINE_COSTS = 64
+_ONE_SECOND = timedelta(seconds=1)
 
 
 class Telemetry:
@@ -34,6 +38,9 @@ class Telemetry:
         self._points: list[TrainingPoint] = []
         self._first = 0
         self._tail: deque[str] = deque(maxlen=_TAIL)
+        self._second = datetime.min.replace(tzinfo=UTC)
+        self._room = 0
+        self._cut = 0
         self._flushing: asyncio.Task[None] | None = None
 
     @property
@@ -42,12 +49,28 @@ class Telemetry:
         return list(self._tail)
 
     def wrote(self, stream: str, text: str, rank: int = 0) -> None:
-        """A process of the trial wrote a line."""
+        """A process of the trial wrote a line; of too many in one second only the first are sent."""
         self._tail.append(text)
+        if not self._may_write(len(text)):
+            return
         self._lines.append(LogLine(time=self._clock(), stream=stream, text=text, rank=rank))
         if len(self._lines) >= _MOST_LINES:
             self.flush()
         self._flush_soon()
+
+    def _may_write(self, size: int) -> bool:
+        """Is there room for so many characters in this second? Tells how much was cut in those before."""
+        now = self._clock()
+        if now - self._second >= _ONE_SECOND:
+            self._second, self._room = now, _MOST_A_SECOND
+            if self._cut:
+                text = f"... {self._cut} lines were cut: a trial may write {_MOST_A_SECOND >> 10} KiB a second"
+                self._lines.append(LogLine(time=now, stream="stderr", text=text))
+                self._cut = 0
+        self._room -= size + _LINE_COSTS
+        if self._room < 0:
+            self._cut += 1
+        return self._room >= 0
 
     def trained(self, length: Length, metrics: dict[str, float]) -> None:
         """The trial reported training metrics."""
@@ -71,6 +94,9 @@ class Telemetry:
             self._flushing.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._flushing
+        if self._cut:
+            self._second = datetime.min.replace(tzinfo=UTC)
+            self._may_write(0)
         self.flush()
 
     def _flush_soon(self) -> None:

@@ -4,6 +4,8 @@ Started as ``python -m etude_trial_runner.zygote FD``. It has one thread and nev
 safe.
 """
 
+import contextlib
+import ctypes
 import gc
 import importlib
 import json
@@ -26,6 +28,8 @@ PRELOADED = (
     "etude_trial_runner.harness",
 )
 MAX_REQUEST = 65536
+_PR_SET_CHILD_SUBREAPER = 36
+_FORKED: set[int] = set()
 
 
 def main(descriptor: int) -> None:
@@ -39,6 +43,7 @@ def main(descriptor: int) -> None:
     gc.collect()
     gc.freeze()  # a collection in a child would write to, and so copy, every page
     huge_pages.gather()
+    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)  # what trials leave behind comes to us
     runner = socket.socket(fileno=descriptor)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the runner's to handle
     signal.signal(signal.SIGCHLD, lambda *_: None)
@@ -68,6 +73,7 @@ def main(descriptor: int) -> None:
 def _fork(assignment: Path, descriptors: list[int], *inherited: socket.socket) -> int:
     pid = os.fork()
     if pid:
+        _FORKED.add(pid)
         for descriptor in descriptors:
             os.close(descriptor)
         return pid
@@ -96,6 +102,17 @@ def _reap(runner: socket.socket) -> None:
         if pid == 0:
             return
         _tell(runner, {"exited": pid, "code": os.waitstatus_to_exitcode(status)})
+        if pid in _FORKED:
+            _FORKED.remove(pid)
+            _kill_orphans()
+
+
+def _kill_orphans() -> None:
+    """End what a trial left behind in sessions of its own; it came to us when its parent ended."""
+    for pid in map(int, Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()):
+        if pid not in _FORKED:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
 
 def _tell(runner: socket.socket, message: dict[str, object]) -> None:

@@ -10,6 +10,7 @@ from etude.config.searcher import GridConfig, SearcherConfig
 from etude.config.space import Const, Double, ExpressionText, Int, Log, Space, check_names
 from etude.events import Length
 
+_MEMORY = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*([KMGTkmgt]?)(i?)B?\s*$")
 _CLASS = re.compile(r"^[A-Za-z_][\w.]*:[A-Za-z_][\w.]*$")
 
 
@@ -64,12 +65,30 @@ class CheckpointStorage(BaseModel):
     save_trial_latest: Annotated[int, Field(ge=0)] = 1
 
 
+def _memory(value: Any) -> Any:
+    """Bytes of an amount with a unit.
+
+    >>> _memory("1.5 GiB"), _memory("512MB"), _memory(100)
+    (1610612736, 512000000, 100)
+    """
+    match = _MEMORY.match(value) if isinstance(value, str) else None
+    if match is None:
+        return value
+    number, prefix, binary = match.groups()
+    base = 1024 if binary else 1000
+    return int(float(number) * base ** " KMGT".index(prefix.upper() or " "))
+
+
 class Environment(BaseModel):
     """Image and environment variables of a trial."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
     environment_variables: list[str] | dict[str, list[str]] = []
+    memory_limit: Annotated[int, Field(gt=0), BeforeValidator(_memory)] | None = None
+    """Bytes that a trial's processes may hold together, on each runner; also such as ``4 GiB``."""
+    report_timeout: Annotated[float, Field(gt=0)] | None = None
+    """Seconds after which a trial that reports nothing while it trains is taken to hang."""
 
     def variables(self, kind: str) -> dict[str, str]:
         """The variables for slots of ``kind`` (``cpu`` or ``cuda``)."""

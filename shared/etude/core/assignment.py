@@ -20,6 +20,7 @@ class Assignment(BaseModel):
     rank, size : number of this process among all of its trial, and how many there are
     local_rank, local_size : the same on this machine alone
     rendezvous : host and port where the processes meet, if there are several
+    temporary : a folder that is removed with the trial's processes
     """
 
     model_config = ConfigDict(frozen=True)
@@ -43,6 +44,7 @@ class Assignment(BaseModel):
     local_rank: int = 0
     local_size: int = 1
     rendezvous: str = ""
+    temporary: str = ""
     environment: dict[str, str] = {}
 
     def to_json(self) -> dict[str, Any]:

@@ -22,6 +22,7 @@ class ScriptedProcess:
         self.write = wrote
         self.told: list[Message] = []
         self.killed = False
+        self.pid = 2**22 + 1  # nobody's
         self._exited: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
     def send(self, message: Message) -> None:

@@ -53,3 +53,15 @@ async def test_nothing_said_is_nothing_sent() -> None:
     made, sent = gather()
     await made.close()
     assert sent == []
+
+
+async def test_of_too_much_in_a_second_the_rest_is_cut_and_counted(monkeypatch) -> None:
+    monkeypatch.setattr(telemetry, "_MOST_A_SECOND", 2048)
+    made, sent = gather()
+    for number in range(100):
+        made.wrote("stdout", f"{number:0100d}")
+    await made.close()
+    lines = [line.text for event in sent if isinstance(event, LogWritten) for line in event.lines]
+    assert len(lines) == 13
+    assert lines[-1] == "... 88 lines were cut: a trial may write 2 KiB a second"
+    assert made.tail[-1] == f"{99:0100d}", "the last lines are known nevertheless"

@@ -1,0 +1,74 @@
+"""Model code that misbehaves ends its own trial, with the reason, and harms nothing else."""
+
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from tests.e2e.installation import Installation
+from tests.models import LINE, ROGUE, line_config, rogue_config
+
+pytestmark = pytest.mark.xdist_group("e2e")
+
+
+def trials(installation: Installation, experiment_id: str) -> dict[str, dict[str, Any]]:
+    """The trials by their behaviour."""
+    found = installation.api.get(f"/experiments/{experiment_id}/trials")["items"]
+    return {trial["hyperparameters"]["behaviour"]: trial for trial in found}
+
+
+def one_runner(installation: Installation, slots: int = 2) -> None:
+    installation.start_services()
+    installation.start_runner("one", slots)
+
+
+def test_each_misbehaviour_ends_its_trial_with_the_reason(installation: Installation, tmp_path: Path) -> None:
+    one_runner(installation)
+    behaviours = ("leave_by_the_window", "crash", "take_memory", "report_nonsense", "hang", "leave_children", "chatter")
+    environment = {"memory_limit": "300 MiB", "report_timeout": 4}
+    config = rogue_config(tmp_path, *behaviours, environment=environment)
+    experiment_id = installation.create(config, ROGUE)
+    other = installation.create(line_config(tmp_path, trials=3), LINE)
+    assert installation.wait(experiment_id)["state"] == "completed"
+    found = trials(installation, experiment_id)
+    details = {behaviour: trial["detail"] for behaviour, trial in found.items() if trial["state"] == "errored"}
+    assert details["leave_by_the_window"] == "exit code 7"
+    assert found["leave_by_the_window"]["log_tail"] == ["about to leave"]
+    assert details["crash"] == "killed by signal 11"
+    assert "environment.memory_limit is 300 MiB" in details["take_memory"]
+    assert details["report_nonsense"].startswith("etude.core.errors.CoreError: metric 'loss' is [1, 2, 3]")
+    assert "no report for 4 s, and environment.report_timeout is 4 s" in details["hang"]
+    assert {b for b, trial in found.items() if trial["state"] == "finished"} == {"leave_children", "chatter"}
+    left = [p for p in psutil.process_iter(["cmdline"]) if any("etude-rogue" in a for a in p.info["cmdline"] or [])]
+    assert left == []
+    number = found["chatter"]["trial_id"]
+    lines = list(installation.api.pages(f"/experiments/{experiment_id}/trials/{number}/logs"))
+    assert any("lines were cut: a trial may write 256 KiB a second" in line["text"] for line in lines)
+    assert sum(len(line["text"]) for line in lines) < 50 * 2**20, "of 256 MiB"
+    assert installation.wait(other)["state"] == "completed", "nobody else was harmed"
+
+
+def test_a_trial_that_hears_nothing_is_killed_when_its_experiment_is(
+    installation: Installation, tmp_path: Path
+) -> None:
+    one_runner(installation, slots=1)
+    experiment_id = installation.create(rogue_config(tmp_path, "be_deaf"), ROGUE)
+    installation.until(lambda: running(installation, experiment_id), 60, "it trains")
+    installation.client().request(experiment_id, "kill")
+    other = installation.create(line_config(tmp_path, trials=1), LINE)
+    assert installation.wait(other)["state"] == "completed", "its slot is free again"
+
+
+def running(installation: Installation, experiment_id: str) -> bool:
+    page = installation.ask(f"/experiments/{experiment_id}/trials?state=running") or {"items": []}
+    return len(page["items"]) == 1
+
+
+def test_a_trial_cannot_find_the_brokers_password(installation: Installation, tmp_path: Path) -> None:
+    one_runner(installation)
+    experiment_id = installation.create(rogue_config(tmp_path, "pry"), ROGUE)
+    installation.wait(experiment_id)
+    metrics = trials(installation, experiment_id)["pry"]["metrics"]
+    assert metrics["loss"] == 0.0
+    assert metrics["descriptors"] <= 6, "standard streams, the runner, and what looking itself takes"
