@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from etude.artifacts.errors import ArtifactError
+from etude.artifacts.errors import ArtifactError, DamagedError, MissingError
 from etude.artifacts.storage import filesystem, is_local
 from etude.events import FileEntry, Length
 
@@ -80,16 +80,18 @@ def commit_checkpoint(folder: Path, uri: str, **about: Any) -> Manifest:
 
 @contextlib.contextmanager
 def fetch_checkpoint(uri: str) -> Iterator[Path]:
-    """The files of a checkpoint, in a local folder that is there as long as the context.
+    """The files of a checkpoint, each checked, in a local folder that is there as long as the context.
 
     Raises
     ------
     ArtifactError
-        There is no whole checkpoint at the URI.
+        There is no whole checkpoint at the URI, or a file of it is damaged.
     """
     if is_local(uri):
-        _read_manifest(uri)
-        yield Path(filesystem(uri)[1])
+        folder = Path(filesystem(uri)[1])
+        for entry in _read_manifest(uri).files:
+            _check(uri, entry, folder / entry.path)
+        yield folder
         return
     with tempfile.TemporaryDirectory(prefix="etude-checkpoint-") as name:
         fetch_checkpoint_to(uri, Path(name))
@@ -109,19 +111,72 @@ def fetch_checkpoint_to(uri: str, folder: Path) -> Manifest:
     for entry in manifest.files:
         target = folder / entry.path
         target.parent.mkdir(parents=True, exist_ok=True)
-        fs.get_file(f"{path}/{entry.path}", str(target))
-        if _sha256(target) != entry.sha256:
-            raise ArtifactError(f"checkpoint {uri}: {entry.path} is damaged, its sha256 is not {entry.sha256}")
+        try:
+            fs.get_file(f"{path}/{entry.path}", str(target))
+        except FileNotFoundError as error:
+            raise DamagedError(f"checkpoint {uri}: {entry.path} is missing") from error
+        except OSError as error:
+            raise ArtifactError(f"checkpoint {uri}: {entry.path} cannot be read: {error}") from error
+        _check(uri, entry, target)
     (folder / MANIFEST).write_text(manifest.model_dump_json(indent=1))
     return manifest
+
+
+def earlier_checkpoints(uri: str) -> Iterator[tuple[str, Manifest]]:
+    """The checkpoints of the same trial that are older than one, the newest first; their files are not checked."""
+    fs, path = filesystem(uri)
+    parent, _, name = path.rpartition("/")
+    try:
+        found = sorted((_age(there.rpartition("/")[2]), there) for there in fs.ls(parent, detail=False))
+    except OSError:
+        return
+    for age, there in reversed(found):
+        if age and age < _age(name):
+            older = uri.removesuffix(name) + there.rpartition("/")[2]
+            with contextlib.suppress(ArtifactError):
+                yield older, _read_manifest(older)
+
+
+def delete_checkpoint(uri: str) -> None:
+    """Remove a checkpoint, its manifest first; nothing happens if there is none.
+
+    Raises
+    ------
+    ArtifactError
+        It is there, and cannot be removed.
+    """
+    fs, path = filesystem(uri)
+    try:
+        for place in (f"{path}/{MANIFEST}", path):
+            if fs.exists(place):
+                fs.rm(place, recursive=True)
+    except OSError as error:
+        raise ArtifactError(f"checkpoint {uri} cannot be removed: {error}") from error
+
+
+def _age(name: str) -> tuple[int, ...]:
+    """Lease number, length and count of a checkpoint's folder; empty for any other name."""
+    parts = name.split("-")
+    return tuple(map(int, parts)) if all(part.isdigit() for part in parts) else ()
+
+
+def _check(uri: str, entry: FileEntry, file: Path) -> None:
+    if not file.is_file():
+        raise DamagedError(f"checkpoint {uri}: {entry.path} is missing")
+    if file.stat().st_size != entry.size or _sha256(file) != entry.sha256:
+        raise DamagedError(f"checkpoint {uri}: {entry.path} is damaged, its sha256 is not {entry.sha256}")
 
 
 def _read_manifest(uri: str) -> Manifest:
     fs, path = filesystem(uri)
     try:
         return Manifest.model_validate(json.loads(fs.cat_file(f"{path}/{MANIFEST}")))
-    except (OSError, ValidationError, ValueError) as error:
-        raise ArtifactError(f"there is no whole checkpoint at {uri}: {error}") from error
+    except FileNotFoundError as error:
+        raise MissingError(f"there is no whole checkpoint at {uri}: it has no {MANIFEST}") from error
+    except OSError as error:
+        raise ArtifactError(f"checkpoint {uri} cannot be read: {error}") from error
+    except (ValidationError, ValueError) as error:
+        raise DamagedError(f"checkpoint {uri} has a damaged {MANIFEST}: {error}") from error
 
 
 def _entries(folder: Path) -> Iterator[FileEntry]:

@@ -35,7 +35,9 @@ def init(hyperparameters: Mapping[str, Any] | None = None, length: int | Mapping
         assignment = Assignment.model_validate_json(Path(os.environ[ASSIGNMENT]).read_bytes())
         link = SocketLink(socket.socket(fileno=os.dup(int(os.environ[DESCRIPTOR]))))
         with _endings_told(link):
-            yield Run(assignment, link)
+            run = Run(assignment, link)
+            yield run
+            run.close()
         return
     with tempfile.TemporaryDirectory(prefix="etude-run-") as folder:
         assignment = Assignment(
@@ -48,7 +50,9 @@ def init(hyperparameters: Mapping[str, Any] | None = None, length: int | Mapping
             train_until=Length.model_validate(length),
             storage=local_url(Path(folder)),
         )
-        yield Run(assignment, PrintingLink())
+        run = Run(assignment, PrintingLink())
+        yield run
+        run.close()
 
 
 @contextlib.contextmanager

@@ -8,13 +8,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from etude.artifacts.checkpoint import checkpoint_uri, commit_checkpoint, fetch_checkpoint, staging_folder
 from etude.core.assignment import Assignment
+from etude.core.checkpoints import Checkpoints
 from etude.core.distributed import Distributed
 from etude.core.errors import CoreError
 from etude.core.link import Link
 from etude.core.searcher import Searcher
-from etude.events import CheckpointReference, Hyperparameters, Length
+from etude.events import CheckpointReference, FileEntry, Hyperparameters
 
 
 class Run:
@@ -33,20 +33,21 @@ class Run:
         self.searcher = Searcher(link, assignment.train_until, self.distributed)
         self._link = link
         self._unit = assignment.train_until.unit
-        self._latest = assignment.checkpoint
-        self._saved: set[str] = set()
+        self._checkpoints = Checkpoints(assignment, self.distributed, self._saved)
         self._began = time.monotonic()
         link.listen(self.searcher.heard)
 
     @property
     def length(self) -> int:
         """How much training the latest checkpoint holds."""
-        return self._latest.length if self._latest else 0
+        latest = self._checkpoints.latest
+        return latest.length if latest else 0
 
     @property
     def starts_from_another(self) -> bool:
         """Is the checkpoint to start from another trial's? Then its state is taken over, and lengths count from 0."""
-        return self._latest is not None and self._latest.foreign
+        latest = self._checkpoints.latest
+        return latest is not None and latest.foreign
 
     @property
     def hyperparameters(self) -> Hyperparameters:
@@ -93,7 +94,9 @@ class Run:
 
     def report_validation(self, length: int, metrics: Mapping[str, Any]) -> None:
         """Report validation metrics after ``length`` of training; at an operation's length this completes it."""
-        checkpoint = self._latest if self._latest and self._latest.length == length else None
+        self._checkpoints.settle()
+        latest = self._checkpoints.latest
+        checkpoint = latest if latest and latest.length == length else None
         told = {
             "say": "validation",
             "length": self._wire(length),
@@ -109,43 +112,38 @@ class Run:
     def save_checkpoint(self, length: int, metadata: Mapping[str, Any] | None = None) -> Iterator[Path]:
         """A folder to write state into; at the end of the context it becomes the trial's latest checkpoint.
 
-        Save before you report the validation at the same length, so that the two are known to belong together. Of
-        several processes the first one's files are kept; what others write is dropped.
+        Save before you report the validation at the same length, so that the two are known to belong together. It is
+        stored while you go on; the next report of a validation, or the end, waits for that. Of several processes the
+        first one's files are kept; what others write is dropped.
         """
         if not self.distributed.chief:
             with tempfile.TemporaryDirectory(prefix="etude-rank-") as name:
                 yield Path(name)
-            self._latest = self.distributed.broadcast(self._latest)
-            return
-        a = self.assignment
-        uri = checkpoint_uri(a.storage, a.experiment_id, a.trial_id, a.lease_number, length)
-        if uri in self._saved:  # two within one epoch, say: what was reported with the first must stay what it was
-            uri = f"{uri}-{len(self._saved)}"
-        self._saved.add(uri)
-        with staging_folder(uri) as folder:
-            yield folder
-            manifest = commit_checkpoint(
-                folder,
-                uri,
-                experiment_id=a.experiment_id,
-                trial_id=a.trial_id,
-                lease_number=a.lease_number,
-                length=Length(unit=self._unit, amount=length),
-                metadata={"hyperparameters": a.hyperparameters, **(metadata or {})},
-            )
-        self._latest = CheckpointReference(uri=uri, length=length)
-        files = [entry.to_json() for entry in manifest.files]
-        self._link.send({"say": "checkpoint", "uri": uri, "length": self._wire(length), "files": files})
-        self.distributed.broadcast(self._latest)
+        else:
+            about = {"hyperparameters": self.hyperparameters, **(metadata or {})}
+            with self._checkpoints.save(length, about) as folder:
+                yield folder
+        self._checkpoints.latest = self.distributed.broadcast(self._checkpoints.latest)
 
     @contextlib.contextmanager
     def restore_checkpoint(self) -> Iterator[Path | None]:
         """The folder of the checkpoint to start from, or None for a new trial."""
-        if self._latest is None:
-            yield None
-            return
-        with fetch_checkpoint(self._latest.uri) as folder:
+        with self._checkpoints.restore() as folder:
             yield folder
+
+    def close(self) -> None:
+        """Wait until everything is stored; to be called at the end.
+
+        Raises
+        ------
+        OSError, ArtifactError
+            The last checkpoint could not be stored.
+        """
+        self._checkpoints.settle()
+
+    def _saved(self, reference: CheckpointReference, files: list[FileEntry]) -> None:
+        told = {"say": "checkpoint", "uri": reference.uri, "length": self._wire(reference.length)}
+        self._link.send({**told, "files": [entry.to_json() for entry in files]})
 
     def _wire(self, length: int) -> dict[str, int]:
         return {self._unit.value: int(length)}

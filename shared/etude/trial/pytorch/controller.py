@@ -42,6 +42,7 @@ class PyTorchController:
         self._batch_in_epoch = 0
         self._open_epoch: Iterator[Any] | None = None
         self._saved_at = -1
+        self._best = math.inf  # of the validations on the way
         self._averages = Averages()
 
     def run(self) -> None:
@@ -54,9 +55,9 @@ class PyTorchController:
             if not self._train_until(target):
                 self._save(self._in_unit(self._batches))
                 break
-            metrics = self._validate()
-            self._save(operation.length)
-            self._run.report_validation(operation.length, metrics)
+            self._save(operation.length)  # is stored while the model is validated
+            self._run.report_validation(operation.length, self._validate())
+        self._run.close()
         leave_process_group()
 
     def _restore(self) -> None:
@@ -90,7 +91,7 @@ class PyTorchController:
             if save_every and self._batches % save_every == 0:
                 self._save(self._in_unit(self._batches))
             if validate_every and self._batches % validate_every == 0:
-                self._run.report_validation(self._in_unit(self._batches), self._validate())
+                self._validate_on_the_way()
         return True
 
     def _train(self, stop: int) -> None:
@@ -139,6 +140,16 @@ class PyTorchController:
                 averages.add(metrics, records(batch))
         averages.merge(self._distributed)
         return averages.take()
+
+    def _validate_on_the_way(self) -> None:
+        """A validation that the search did not ask for; with a checkpoint, if the policy wants one."""
+        length, metrics = self._in_unit(self._batches), self._validate()
+        searcher, policy = self._config.searcher, self._config.checkpoint_policy
+        value = metrics.get(searcher.metric, math.nan) * (1 if searcher.smaller_is_better else -1)
+        if self._distributed.decide(lambda: policy == "all" or (policy == "best" and value < self._best)):
+            self._save(length)
+        self._best = min(self._best, value)
+        self._run.report_validation(length, metrics)
 
     def _save(self, length: int) -> None:
         if self._saved_at == self._batches:

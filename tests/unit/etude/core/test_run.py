@@ -1,10 +1,13 @@
 """A trial from the inside: hyperparameters, targets, reports and checkpoints."""
 
 import math
+import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from etude.artifacts import ArtifactError, commit_checkpoint
 from etude.core import CoreError
 from etude.events import CheckpointReference
 from tests.unit.etude.core.recording import extend, run
@@ -77,6 +80,7 @@ def test_a_checkpoint_is_told_with_its_files_and_goes_with_the_validation_at_its
     trial, link = run(tmp_path)
     with trial.save_checkpoint(10) as folder:
         (folder / "state").write_text("x")
+    trial.close()
     [saved] = link.told("checkpoint")
     assert saved["uri"] == f"file://{tmp_path}/checkpoints/exp/1/1-10"
     assert saved["files"][0]["path"] == "state"
@@ -92,6 +96,7 @@ def test_two_checkpoints_of_one_length_are_two(tmp_path: Path) -> None:
     for text in ("one", "two"):
         with trial.save_checkpoint(10) as folder:
             (folder / "state").write_text(text)
+    trial.close()
     first, second = [message["uri"] for message in link.told("checkpoint")]
     assert Path(first.removeprefix("file://"), "state").read_text() == "one"
     assert Path(second.removeprefix("file://"), "state").read_text() == "two"
@@ -116,9 +121,89 @@ def test_a_trial_goes_on_from_its_checkpoint(tmp_path: Path) -> None:
         assert nothing is None
     with first.save_checkpoint(10) as folder:
         (folder / "state").write_text("x")
+    first.close()
     uri = f"file://{tmp_path}/checkpoints/exp/1/1-10"
     second, _ = run(tmp_path, checkpoint=CheckpointReference(uri=uri, length=10), lease_number=2, until=30)
     assert second.length == 10
     with second.restore_checkpoint() as found:
         assert found is not None
         assert (found / "state").read_text() == "x"
+
+
+def saved_at(tmp_path: Path, *lengths: int, lease_number: int = 1) -> CheckpointReference:
+    """A trial that saved at some lengths; returns the last checkpoint."""
+    trial, _ = run(tmp_path, lease_number=lease_number)
+    for length in lengths:
+        with trial.save_checkpoint(length) as folder:
+            (folder / "state").write_text(str(length))
+    trial.close()
+    uri = f"file://{tmp_path}/checkpoints/exp/1/{lease_number}-{lengths[-1]}"
+    return CheckpointReference(uri=uri, length=lengths[-1])
+
+
+def damage(reference: CheckpointReference) -> None:
+    Path(reference.uri.removeprefix("file://"), "state").write_text("rotten")
+
+
+def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(tmp_path: Path, capsys) -> None:
+    saved_at(tmp_path, 5)
+    latest = saved_at(tmp_path, 9, 10, lease_number=2)
+    damage(latest)
+    again, _ = run(tmp_path, checkpoint=latest, lease_number=3)
+    assert again.length == 9
+    with again.restore_checkpoint() as folder:
+        assert folder is not None
+        assert (folder / "state").read_text() == "9"
+    assert "state is damaged" in capsys.readouterr().err
+
+
+def test_a_trial_whose_only_checkpoint_is_damaged_begins_anew(tmp_path: Path, capsys) -> None:
+    latest = saved_at(tmp_path, 10)
+    damage(latest)
+    again, _ = run(tmp_path, checkpoint=latest, lease_number=2)
+    assert again.length == 0
+    assert "this trial begins anew" in capsys.readouterr().err
+
+
+def test_a_checkpoint_that_is_nowhere_is_a_mistake_of_the_storage(tmp_path: Path) -> None:
+    nowhere = CheckpointReference(uri=f"file://{tmp_path}/checkpoints/exp/1/1-10", length=10)
+    with pytest.raises(ArtifactError, match="do all runners see the same checkpoint_storage"):
+        run(tmp_path, checkpoint=nowhere)
+
+
+def test_anothers_checkpoint_is_the_one_or_none(tmp_path: Path) -> None:
+    latest = saved_at(tmp_path, 5, 10)
+    damage(latest)
+    with pytest.raises(ArtifactError, match="state is damaged"):
+        run(tmp_path, checkpoint=latest.model_copy(update={"foreign": True}))
+
+
+def test_what_cannot_be_stored_is_told_at_the_next_report(tmp_path: Path, monkeypatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError("disk full")
+
+    monkeypatch.setattr("etude.core.checkpoints.commit_checkpoint", full)
+    trial, link = run(tmp_path)
+    with trial.save_checkpoint(10) as folder:
+        (folder / "state").write_text("x")
+    with pytest.raises(OSError, match="disk full"):
+        trial.report_validation(10, {"loss": 1.0})
+    assert link.told("validation") == []
+
+
+def test_training_goes_on_while_a_checkpoint_is_stored(tmp_path: Path, monkeypatch) -> None:
+    go_on = threading.Event()
+
+    def slow(*arguments: Any, **about: Any) -> Any:
+        assert go_on.wait(10)
+        return commit_checkpoint(*arguments, **about)
+
+    monkeypatch.setattr("etude.core.checkpoints.commit_checkpoint", slow)
+    trial, link = run(tmp_path)
+    with trial.save_checkpoint(10) as folder:
+        (folder / "state").write_text("x")
+    trial.report_training(11, {"loss": 1.0})
+    assert link.told("checkpoint") == []
+    go_on.set()
+    trial.report_validation(10, {"loss": 1.0})
+    assert [message["say"] for message in link.said] == ["training", "checkpoint", "validation"]

@@ -1,0 +1,125 @@
+"""Checkpoints: what a trial begins from, and what it saves while it trains on."""
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from etude.artifacts.errors import ArtifactError, DamagedError, MissingError
+from etude.artifacts.checkpoint import (
+    checkpoint_uri,
+    commit_checkpoint,
+    earlier_checkpoints,
+    fetch_checkpoint,
+    staging_folder,
+)
+from etude.core.assignment import Assignment
+from etude.core.distributed import Distributed
+from etude.events import CheckpointReference, FileEntry, Length
+
+Saved = Callable[[CheckpointReference, list[FileEntry]], None]
+
+
+class Checkpoints:
+    """The checkpoints of one trial, under its lease.
+
+    A damaged checkpoint is not begun from, but the one before it. Files are hashed and stored on a thread of its own
+    while training goes on; :meth:`settle` waits for them.
+
+    Parameters
+    ----------
+    saved : is told of each checkpoint once it is whole, on that thread
+
+    Attributes
+    ----------
+    latest : the one that was saved last, or that training begins from
+    """
+
+    def __init__(self, assignment: Assignment, distributed: Distributed, saved: Saved) -> None:
+        self._assignment = assignment
+        self._distributed = distributed
+        self._told = saved
+        self._begun: set[str] = set()
+        self._storing: Future[None] | None = None
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="etude checkpoint")
+        self._files = contextlib.ExitStack()
+        self._folder: Path | None = None
+        self.latest = distributed.decide(self._find)
+        if self.latest is not None and not distributed.chief:
+            self._folder = self._files.enter_context(fetch_checkpoint(self.latest.uri))
+
+    @contextlib.contextmanager
+    def restore(self) -> Iterator[Path | None]:
+        """The folder of the checkpoint to begin from, or None."""
+        with self._files:
+            yield self._folder
+
+    @contextlib.contextmanager
+    def save(self, length: int, metadata: Mapping[str, Any]) -> Iterator[Path]:
+        """A folder to write into; what is there at the end is stored."""
+        self.settle()
+        a, unit = self._assignment, self._assignment.train_until.unit
+        uri = checkpoint_uri(a.storage, a.experiment_id, a.trial_id, a.lease_number, length)
+        if uri in self._begun:  # two within one epoch, say: what was reported with the first must stay what it was
+            uri = f"{uri}-{len(self._begun)}"
+        self._begun.add(uri)
+        with contextlib.ExitStack() as kept:
+            folder = kept.enter_context(staging_folder(uri))
+            yield folder
+            about = {
+                "experiment_id": a.experiment_id,
+                "trial_id": a.trial_id,
+                "lease_number": a.lease_number,
+                "length": Length(unit=unit, amount=length),
+                "metadata": dict(metadata),
+            }
+            self.latest = CheckpointReference(uri=uri, length=length)
+            self._storing = self._thread.submit(self._store, folder, self.latest, about, kept.pop_all())
+
+    def settle(self) -> None:
+        """Wait until what was saved is stored.
+
+        Raises
+        ------
+        OSError, ArtifactError
+            It could not be.
+        """
+        storing, self._storing = self._storing, None
+        if storing is not None:
+            storing.result()
+
+    def _store(
+        self, folder: Path, reference: CheckpointReference, about: dict[str, Any], kept: contextlib.ExitStack
+    ) -> None:
+        with kept:
+            manifest = commit_checkpoint(folder, reference.uri, **about)
+        self._told(reference, manifest.files)
+
+    def _find(self) -> CheckpointReference | None:
+        """The newest checkpoint that is whole, from the one that was assigned backwards."""
+        assigned = self._assignment.checkpoint
+        if assigned is None:
+            return None
+        try:
+            self._folder = self._files.enter_context(fetch_checkpoint(assigned.uri))
+        except (DamagedError, MissingError) as error:
+            if assigned.foreign:
+                raise
+            return self._find_before(assigned, error)
+        return assigned
+
+    def _find_before(self, assigned: CheckpointReference, error: ArtifactError) -> CheckpointReference | None:
+        for uri, manifest in earlier_checkpoints(assigned.uri):
+            try:
+                self._folder = self._files.enter_context(fetch_checkpoint(uri))
+            except (DamagedError, MissingError):
+                continue
+            length = manifest.length.amount
+            sys.stderr.write(f"{error}; going on from {uri}, at {length} {manifest.length.unit}\n")
+            return CheckpointReference(uri=uri, length=length)
+        if isinstance(error, MissingError):
+            raise ArtifactError(f"{error}, and none before it; do all runners see the same checkpoint_storage?")
+        sys.stderr.write(f"{error}; there is none before it, so this trial begins anew\n")
+        return None
