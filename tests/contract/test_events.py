@@ -21,7 +21,7 @@ NAMED_IN_THE_DESIGN = {
     "runner": "joined heartbeat draining left change-requested",
     "pool": "reported",
     "validation": "completed",
-    "checkpoint": "saved",
+    "checkpoint": "saved discarded deleted",
     "training": "reported",
     "log": "written",
     "search": "asked answered",

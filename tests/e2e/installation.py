@@ -41,6 +41,7 @@ class Installation:
             "ETUDE_RUNNER_TIMEOUT": "4",
             "ETUDE_HEARTBEAT_SECONDS": "1",
             "ETUDE_REPAIR_SECONDS": "5",
+            "ETUDE_GRACE_SECONDS": "2",
             "ETUDE_THREADS_PER_SLOT": "1",  # the runners of a test share one machine
             "ETUDE_USER": "tester",
             "ETUDE_WORK": str(folder / "work"),

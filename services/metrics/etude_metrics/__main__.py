@@ -1,6 +1,7 @@
 """``python -m etude_metrics``: ingestion and query API as a process."""
 
 import asyncio
+from datetime import timedelta
 from typing import Annotated
 
 import uvicorn
@@ -21,6 +22,8 @@ class MetricsSettings(Settings):
 
     api_host: str = "127.0.0.1"
     api_port: Annotated[int, Field(ge=0, lt=65536)] = 8080
+    grace_seconds: Annotated[float, Field(ge=0)] = 60.0
+    """How long a checkpoint is kept after it is no longer the latest."""
 
 
 class _Server(uvicorn.Server):
@@ -36,7 +39,7 @@ async def main(stop: asyncio.Event) -> None:
     log_as_json("metrics", settings.log_level)
     store = MongoStore(settings.mongo_url, settings.database)
     bus = AmqpBus(settings.amqp_url, name="metrics", pools=(settings.pool,))
-    service = MetricsService(bus, store)
+    service = MetricsService(bus, store, grace=timedelta(seconds=settings.grace_seconds))
 
     async def ready() -> str | None:
         try:

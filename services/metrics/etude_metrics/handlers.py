@@ -2,7 +2,15 @@
 
 from collections.abc import Sequence
 
-from etude.events import CheckpointSaved, Envelope, LogWritten, PoolReported, TrainingReported, ValidationCompleted
+from etude.events import (
+    CheckpointDeleted,
+    CheckpointSaved,
+    Envelope,
+    LogWritten,
+    PoolReported,
+    TrainingReported,
+    ValidationCompleted,
+)
 from etude.store import Document, DocumentStore
 from etude.store.schema import (
     CHECKPOINTS,
@@ -43,6 +51,7 @@ class MetricsHandlers:
         validations = await self._load_validations(told)
         new: list[Document] = []
         checkpoints: list[Document] = []
+        deleted: list[str] = []
         for envelope in told:
             experiment, event = experiments[envelope.experiment], envelope.data
             tell_experiment(experiment, envelope)
@@ -60,8 +69,12 @@ class MetricsHandlers:
                         _catch_up(experiment, known)
                 case CheckpointSaved():
                     checkpoints.append(_checkpoint_document(envelope.experiment, event, envelope.time.isoformat()))
+                case CheckpointDeleted():
+                    deleted += event.uris
         await self._put(VALIDATIONS, new)
         await self._put(CHECKPOINTS, checkpoints)
+        gone = await self._store.get(CHECKPOINTS, deleted)
+        await self._put(CHECKPOINTS, [{**checkpoint, "deleted": True} for checkpoint in gone])
         await self._put(TRIAL_VIEWS, list(trials.values()))
         await self._put(EXPERIMENT_VIEWS, list(experiments.values()))
 
@@ -132,6 +145,7 @@ def _checkpoint_document(experiment_id: str, event: CheckpointSaved, time: str) 
         "size": sum(file.size for file in event.files),
         "files": [file.to_json() for file in event.files],
         "time": time,
+        "deleted": False,
     }
 
 

@@ -1,14 +1,21 @@
 """MetricsService: ingestion on a bus."""
 
+import asyncio
 from collections.abc import Sequence
+from datetime import timedelta
 
 from prometheus_client import CollectorRegistry, Counter
 
 from etude.bus import EventBus, Subscription
 from etude.bus.topology import metrics_events, metrics_telemetry
 from etude.events import Envelope
+from etude.service.clock import Clock, utc_now
+from etude.service.runtime import every
 from etude.store import DocumentStore
 from etude_metrics.handlers import MetricsHandlers
+from etude_metrics.janitor import Janitor
+
+_CLEAN_SECONDS = 5.0
 
 
 class MetricsService:
@@ -17,11 +24,19 @@ class MetricsService:
     Attributes
     ----------
     registry : figures for Prometheus
+
+    Parameters
+    ----------
+    grace : for how long a checkpoint is kept after it is no longer the latest
     """
 
-    def __init__(self, bus: EventBus, store: DocumentStore) -> None:
+    def __init__(
+        self, bus: EventBus, store: DocumentStore, clock: Clock = utc_now, grace: timedelta = timedelta(seconds=60)
+    ) -> None:
         self._bus = bus
         self._handlers = MetricsHandlers(store)
+        self._janitor = Janitor(store, bus, clock, grace)
+        self._cleaning: asyncio.Task[None] | None = None
         self._subscriptions: list[Subscription] = []
         self.registry = CollectorRegistry()
         self._ingested = Counter("etude_events_ingested", "Events taken in", ["type"], registry=self.registry)
@@ -32,14 +47,19 @@ class MetricsService:
             await self._bus.subscribe(metrics_events(), self._events),
             await self._bus.subscribe(metrics_telemetry(), self._telemetry),
         ]
+        self._cleaning = asyncio.create_task(every(_CLEAN_SECONDS, self._janitor.clean))
 
     async def close(self) -> None:
         """Stop ingesting."""
+        if self._cleaning is not None:
+            self._cleaning.cancel()
+            await asyncio.gather(self._cleaning, return_exceptions=True)
         for subscription in self._subscriptions:
             await subscription.cancel()
 
     async def _events(self, batch: Sequence[Envelope]) -> None:
         await self._handlers.handle_events(batch)
+        self._janitor.notice([envelope for envelope in batch if envelope.experimentid])
         self._count(batch)
 
     async def _telemetry(self, batch: Sequence[Envelope]) -> None:

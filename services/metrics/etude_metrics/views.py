@@ -40,6 +40,7 @@ _STATES = {
     ExperimentCanceled: "canceled",
 }
 TRIAL_STATES = ("requested", "waiting", "running", "paused", *(reason.value for reason in CloseReason))
+OVER = frozenset(reason.value for reason in CloseReason)
 _EXTENSIBLE = (CloseReason.STOPPED.value, CloseReason.FINISHED.value)
 _LAST_PLACE = 1e308  # sorts after every result; JSON has no infinity
 
@@ -80,6 +81,7 @@ def new_trial(experiment_id: str, trial_id: int) -> Document:
         "state": "requested",
         "hyperparameters": {},
         "seed": None,
+        "source": "",
         "target": None,
         "paused_at": None,
         "length": None,
@@ -122,6 +124,8 @@ def tell_experiment(view: Document, envelope: Envelope) -> None:
             view["state"], view["revision"], view["ended_at"] = _STATES[type(event)], event.revision, None
             if isinstance(event, ExperimentActivated):
                 _describe(view, event.config)
+                view["model_definition"] = event.model_definition.to_json()
+                view["order"] = view["order"] or f"{time}/{view['_id']}"  # created before anyone listened
         case ExperimentChangeRefused():
             view["refused"] = event.reason
         case ExperimentCompleted() | ExperimentFailed() | ExperimentCanceled() if event.revision >= view["revision"]:
@@ -140,6 +144,7 @@ def tell_trial(view: Document, envelope: Envelope, experiment: Document) -> None
     match event:
         case TrialRequested():
             view["hyperparameters"], view["seed"] = event.hyperparameters, event.seed
+            view["source"] = event.source_checkpoint or ""
             _aim(view, event.train_until.model_dump(mode="json"), extended=view["requested_at"] is not None)
             view["requested_at"] = view["requested_at"] or time
         case TrialContinued():

@@ -7,14 +7,17 @@ from dataclasses import dataclass, field
 
 import structlog
 
+from etude.artifacts.checkpoint import delete_checkpoint
 from etude.bus import EventBus, Subscription
-from etude.bus.topology import runner_commands
+from etude.bus.topology import janitor, runner_commands
 from etude.events import (
     AllocationEnded,
     AllocationExtended,
     AllocationGranted,
     AllocationReleased,
     AllocationRevoked,
+    CheckpointDeleted,
+    CheckpointDiscarded,
     EndReason,
     Envelope,
     Event,
@@ -91,12 +94,14 @@ class Agent:
         self._endings: OrderedDict[Lease, Envelope] = OrderedDict()
         self._draining = False
         self._subscription: Subscription | None = None
+        self._cleaning: Subscription | None = None
         self._heartbeats: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Join the fleet."""
         queue = runner_commands(self.machine.runner_id, self.machine.session)
         self._subscription = await self._bus.subscribe(queue, self.handle)
+        self._cleaning = await self._bus.subscribe(janitor(self.machine.pool), self._clean)
         self._outbox.start()
         m = self.machine
         joined = RunnerJoined(
@@ -128,8 +133,9 @@ class Agent:
         for task in list(self._tasks.values()):
             task.cancel()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
-        if self._subscription is not None:
-            await self._subscription.cancel()
+        for subscription in (self._subscription, self._cleaning):
+            if subscription is not None:
+                await subscription.cancel()
         await self._outbox.close()
         await self._launcher.close()
 
@@ -216,6 +222,15 @@ class Agent:
         ]
         if leaving:
             await asyncio.wait(leaving)
+
+    async def _clean(self, batch: Sequence[Envelope]) -> None:
+        """Delete checkpoints that nobody needs."""
+        for envelope in batch:
+            if isinstance(event := envelope.data, CheckpointDiscarded):
+                for uri in event.uris:
+                    await asyncio.to_thread(delete_checkpoint, uri)
+                deleted = CheckpointDeleted(trial_id=event.trial_id, uris=event.uris)
+                self._outbox.report(self._wrap(envelope.experiment, deleted))
 
     async def _beat(self) -> None:
         m = self.machine

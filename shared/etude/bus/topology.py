@@ -100,6 +100,11 @@ def scheduler_pool(pool: str = "default") -> Queue:
     return Queue(f"etude.scheduler.{pool}", EVENTS, bindings, linger=0.05, urgent=frozenset(urgent))
 
 
+def janitor(pool: str = "default") -> Queue:
+    """Checkpoints that the runners of a pool are to delete, whichever of them."""
+    return Queue(f"etude.janitor.{pool}", EVENTS, (f"checkpoint.discarded.{pool}.*",), single_active=False)
+
+
 def metrics_events() -> Queue:
     """Everything that is decided or reported, but the orders to runners."""
     keys = [
@@ -130,6 +135,7 @@ def durable_queues(pools: tuple[str, ...] = ("default",)) -> list[Queue]:
         *(searcher_partition(number) for number in range(PARTITIONS)),
         searcher_roster(),
         *(scheduler_pool(pool) for pool in pools),
+        *(janitor(pool) for pool in pools),
         metrics_events(),
         metrics_telemetry(),
     ]

@@ -6,12 +6,13 @@ from importlib.metadata import entry_points
 import typer
 
 from etude import __version__
-from etude.cli import config, experiment, runner, scheduler, trial
+from etude.cli import checkpoint, config, experiment, runner, scheduler, trial
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="Tune the hyperparameters of your models.")
 app.add_typer(experiment.app, name="experiment")
 app.add_typer(config.app, name="config")
 app.add_typer(trial.app, name="trial")
+app.add_typer(checkpoint.app, name="checkpoint")
 app.add_typer(runner.app, name="runner")
 app.add_typer(scheduler.app, name="scheduler")
 for _command in entry_points(group="etude.commands"):  # `run`, if the standalone distribution is installed

@@ -13,6 +13,7 @@ from etude.client.experiment import prepare
 from etude.client.settings import ClientSettings
 from etude.config import ExperimentConfig, load
 from etude.events import (
+    CheckpointDiscarded,
     Envelope,
     Event,
     ExperimentActivateRequested,
@@ -108,6 +109,50 @@ class Client:
             runner_id=runner_id, enabled=enabled, drain=drain, reason=reason, requested_by=self.settings.user
         )
         self._publish([Envelope.wrap(event, source="client", time=utc_now(), pool=pools[0]["pool"])])
+
+    def checkpoint(self, experiment_id: str, trial_id: int | None = None, length: int | None = None) -> dict[str, Any]:
+        """The checkpoint of a trial at a length; its best one if no length is given, the experiment's if no trial is.
+
+        Raises
+        ------
+        ApiError
+            There is none; those that there are are listed.
+        """
+        uri: str | None = None
+        if trial_id is None:
+            best = self.api.get(f"/experiments/{experiment_id}")["best"]
+            if best is None:
+                raise ApiError(f"experiment {experiment_id} has no result yet")
+            trial_id, uri = best["trial_id"], best["checkpoint"]
+        elif length is None:
+            trial = self.api.get(f"/experiments/{experiment_id}/trials/{trial_id}")
+            uri = trial["best"]["checkpoint"] if trial["best"] else (trial["checkpoint"] or {}).get("uri")
+        path = f"/experiments/{experiment_id}/trials/{trial_id}/checkpoints"
+        there = [found for found in self.api.pages(path) if not found["deleted"]]
+        fitting = [c for c in there if (c["uri"] == uri if length is None else c["length"] == length)]
+        if not fitting:
+            lengths = ", ".join(str(found["length"]) for found in there) or "none"
+            raise ApiError(f"trial {trial_id} has no such checkpoint; there are checkpoints at: {lengths}")
+        found: dict[str, Any] = fitting[-1]
+        return found
+
+    def delete_checkpoint(self, experiment_id: str, trial_id: int, length: int) -> None:
+        """Delete the checkpoints of a trial at a length, on some runner.
+
+        Raises
+        ------
+        ApiError
+            There is none, or the trial may go on from it.
+        """
+        found = self.checkpoint(experiment_id, trial_id, length)
+        trial = self.api.get(f"/experiments/{experiment_id}/trials/{trial_id}")
+        latest = (trial["checkpoint"] or {}).get("uri")
+        if trial["state"] in ("requested", "waiting", "running", "paused") and found["uri"] == latest:
+            raise ApiError(f"trial {trial_id} is {trial['state']} and may go on from this checkpoint; it is kept")
+        config = self.api.get(f"/experiments/{experiment_id}")["config"]
+        pool = ((config or {}).get("resources") or {}).get("resource_pool") or "default"
+        event = CheckpointDiscarded(trial_id=trial_id, uris=[found["uri"]])
+        self._publish([Envelope.wrap(event, source="client", time=utc_now(), experiment_id=experiment_id, pool=pool)])
 
     def watch(self, experiment_id: str, interval: float = 0.5, patience: float = 15.0) -> Iterator[dict[str, Any]]:
         """The experiment's state as it changes, up to its end.

@@ -7,7 +7,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from etude.artifacts.errors import ArtifactError, DamagedError, MissingError
 from etude.artifacts.checkpoint import (
     checkpoint_uri,
     commit_checkpoint,
@@ -15,6 +14,7 @@ from etude.artifacts.checkpoint import (
     fetch_checkpoint,
     staging_folder,
 )
+from etude.artifacts.errors import ArtifactError, DamagedError, MissingError
 from etude.core.assignment import Assignment
 from etude.core.distributed import Distributed
 from etude.events import CheckpointReference, FileEntry, Length

@@ -41,6 +41,8 @@ from etude.events.experiment import (
 from etude.events.length import Length, Unit
 from etude.events.pool import ClaimStanding, PoolReported, RunnerStanding
 from etude.events.report import (
+    CheckpointDeleted,
+    CheckpointDiscarded,
     CheckpointSaved,
     LogLine,
     LogWritten,
@@ -77,6 +79,8 @@ __all__ = [
     "AllocationStarted",
     "AskCause",
     "BestTrial",
+    "CheckpointDeleted",
+    "CheckpointDiscarded",
     "CheckpointReference",
     "CheckpointSaved",
     "ClaimStanding",

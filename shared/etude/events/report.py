@@ -43,6 +43,24 @@ class CheckpointSaved(Event):
     files: list[FileEntry]
 
 
+class CheckpointDiscarded(Event):
+    """Nobody needs these checkpoints of a trial any more: some runner is to delete them."""
+
+    type: ClassVar[str] = "etude.checkpoint.discarded.v1"
+
+    trial_id: TrialId
+    uris: list[str]
+
+
+class CheckpointDeleted(Event):
+    """These checkpoints of a trial are gone."""
+
+    type: ClassVar[str] = "etude.checkpoint.deleted.v1"
+
+    trial_id: TrialId
+    uris: list[str]
+
+
 class TrainingPoint(Record):
     """Training metrics at one length."""
 

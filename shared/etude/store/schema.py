@@ -39,7 +39,12 @@ CHECKPOINTS = Collection("checkpoints", indexes=(("experiment_id", "trial_id", "
 EXPERIMENT_VIEWS = Collection("experiment_views", indexes=(("order",), ("state", "order")))
 TRIAL_VIEWS = Collection(
     "trial_views",
-    indexes=(("experiment_id", "trial_id"), ("experiment_id", "standing"), ("experiment_id", "state", "trial_id")),
+    indexes=(
+        ("experiment_id", "trial_id"),
+        ("experiment_id", "standing"),
+        ("experiment_id", "state", "trial_id"),
+        ("source",),
+    ),
 )
 POOLS = Collection("pools")
 

@@ -98,6 +98,12 @@ def test_the_state_is_the_latest_one_in_whatever_order_it_is_heard(last: Event, 
         assert view["created_at"] is not None
 
 
+def test_an_experiment_whose_creation_was_missed_is_known_by_its_activation() -> None:
+    view = experiment(ACTIVATED)
+    assert view["model_definition"] == MODEL.to_json()
+    assert view["order"] is not None, "it is listed"
+
+
 def test_a_rejected_experiment_says_why() -> None:
     rejected = ExperimentRejected(errors=[ConfigProblem(path="searcher.metric", message="is required", line=3)])
     view = experiment(created(), rejected)

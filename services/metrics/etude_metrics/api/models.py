@@ -186,3 +186,4 @@ class Checkpoint(Answer):
     size: int
     files: list[dict[str, Any]]
     time: str
+    deleted: bool = False

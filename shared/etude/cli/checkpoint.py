@@ -1,0 +1,81 @@
+"""`etude checkpoint`: what trials have saved."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from etude.cli.output import AsJson, client, print_json, print_table
+
+app = typer.Typer(no_args_is_help=True, help="List, fetch and delete what trials have saved.")
+
+Experiment = Annotated[str, typer.Argument(metavar="EXPERIMENT")]
+Trial = Annotated[int, typer.Argument(metavar="TRIAL")]
+AnyTrial = Annotated[int | None, typer.Option("--trial", help="Of this trial; by default of the best one.")]
+AnyLength = Annotated[int | None, typer.Option("--length", help="At this length; by default the best one.")]
+Length = Annotated[int, typer.Argument(metavar="LENGTH")]
+Folder = Annotated[Path, typer.Argument(help="Is made; must be empty if it is there.")]
+
+
+@app.command("list")
+def list_(experiment_id: Experiment, trial: AnyTrial = None, as_json: AsJson = False) -> None:
+    """List checkpoints, those that were deleted left out."""
+    api = client().api
+    trials = [trial] if trial else [t["trial_id"] for t in api.pages(f"/experiments/{experiment_id}/trials")]
+    found = [
+        checkpoint
+        for trial_id in trials
+        for checkpoint in api.pages(f"/experiments/{experiment_id}/trials/{trial_id}/checkpoints")
+        if not checkpoint["deleted"]
+    ]
+    if as_json:
+        print_json(found)
+        return
+    print_table(
+        ("trial", "length", "bytes", "saved", "where"),
+        [(str(c["trial_id"]), f"{c['length']} {c['unit']}", f"{c['size']:,}", c["time"][:19], c["uri"]) for c in found],
+    )
+
+
+@app.command()
+def download(experiment_id: Experiment, folder: Folder, trial: AnyTrial = None, length: AnyLength = None) -> None:
+    """Copy a checkpoint, each file checked; by default the best one of the experiment."""
+    _fetch(client().checkpoint(experiment_id, trial, length)["uri"], folder)
+    typer.echo(str(folder))
+
+
+@app.command()
+def export(experiment_id: Experiment, folder: Folder) -> None:
+    """Copy all that it takes to use the winner: its checkpoint, hyperparameters, configuration and model code."""
+    from etude.artifacts import fetch_model_definition
+    from etude.events import ModelDefinition
+
+    connected = client()
+    experiment = connected.api.get(f"/experiments/{experiment_id}")
+    _fetch(connected.checkpoint(experiment_id)["uri"], folder, "checkpoint")
+    (folder / "hyperparameters.json").write_text(json.dumps(experiment["best"]["hyperparameters"], indent=1) + "\n")
+    (folder / "experiment.json").write_text(json.dumps(_about(experiment), indent=1) + "\n")
+    definition = ModelDefinition.model_validate(experiment["model_definition"])
+    fetch_model_definition(definition, folder / ".code").rename(folder / "model")
+    (folder / ".code").rmdir()
+    typer.echo(str(folder))
+
+
+@app.command()
+def delete(experiment_id: Experiment, trial_id: Trial, length: Length) -> None:
+    """Delete a checkpoint, unless its trial may go on from it."""
+    client().delete_checkpoint(experiment_id, trial_id, length)
+
+
+def _fetch(uri: str, folder: Path, part: str = ".") -> None:
+    from etude.artifacts import fetch_checkpoint_to
+
+    if folder.exists() and any(folder.iterdir()):
+        raise typer.BadParameter(f"{folder} is not empty")
+    (folder / part).mkdir(parents=True, exist_ok=True)
+    fetch_checkpoint_to(uri, folder / part)
+
+
+def _about(experiment: dict[str, Any]) -> dict[str, Any]:
+    return {name: experiment[name] for name in ("experiment_id", "name", "metric", "best", "config", "seed")}
