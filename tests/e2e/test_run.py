@@ -16,7 +16,7 @@ from etude.store import SqliteStore
 from etude.store.schema import SEARCH_LOG
 from tests.e2e.audit import audit
 from tests.e2e.installation import EXAMPLES
-from tests.models import LINE, line_config
+from tests.models import LINE, ROGUE, line_config, rogue_config
 
 pytestmark = pytest.mark.xdist_group("e2e-run")
 DIGITS = EXAMPLES / "digits"
@@ -216,3 +216,27 @@ def test_the_plain_script_tunes_like_the_trial_class(home: Home) -> None:
     outcome = json.loads(done.stdout)
     assert outcome["best"]["value"] > 0.9
     assert outcome["best"]["length"] == 8
+
+
+def rehearse(home: Home, model: Path, config: Path, *options: str) -> "subprocess.CompletedProcess[str]":
+    command = [*ETUDE, "trial", "test", str(model), "--config", str(config), *options]
+    return subprocess.run(command, cwd=home.folder, capture_output=True, text=True, timeout=120, check=False)
+
+
+@pytest.mark.parametrize("config", ["adaptive.yaml", "script.yaml"])
+def test_a_rehearsal_runs_one_batch_of_everything(home: Home, config: str) -> None:
+    done = rehearse(home, DIGITS, DIGITS / config, "--json")
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert len(report["passed"]) == 2
+    assert report["metrics"]
+    assert list(home.folder.iterdir()) == [], "nothing is left behind"
+
+
+def test_a_rehearsal_shows_what_fails(home: Home) -> None:
+    done = rehearse(home, LINE, line_config(home.folder, "exit", "raise", length=3))
+    assert done.returncode == 0, "a length of one is too short for this one to fail"
+    done = rehearse(home, ROGUE, rogue_config(home.folder, "report_nonsense"))
+    assert done.returncode == 1
+    assert "fails: train one batch, validate and save a checkpoint: etude.core.errors.CoreError" in done.stdout
+    assert "metric 'loss' is [1, 2, 3]; report numbers" in done.stdout

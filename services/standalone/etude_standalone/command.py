@@ -1,8 +1,10 @@
-"""The `etude run` command."""
+"""The `etude run` and `etude trial test` commands."""
 
 import asyncio
+import dataclasses
 import json
 import sys
+import tempfile
 from pathlib import Path
 from typing import Annotated
 
@@ -46,3 +48,35 @@ def run(
     if as_json:
         sys.stdout.write(json.dumps(outcome.to_json()) + "\n")
     raise typer.Exit(outcome.exit_code)
+
+
+def try_out(
+    model_dir: Annotated[Path, typer.Argument(help="Folder with the model's code.")],
+    config: Annotated[Path, typer.Option(help="Experiment configuration (YAML).")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Run one batch of everything on this machine: train, validate, save, and go on from the checkpoint."""
+    from etude.artifacts import ArtifactError
+    from etude.config import ConfigError, load
+    from etude.service.logs import log_quietly
+    from etude_standalone.rehearsal import rehearse
+
+    log_quietly()
+    with tempfile.TemporaryDirectory(prefix="etude-test-") as home:
+        try:
+            report = asyncio.run(rehearse(load(config), model_dir, Path(home)))
+        except (ConfigError, ArtifactError) as error:
+            typer.echo(str(error), err=True)
+            raise typer.Exit(1) from None
+    if as_json:
+        sys.stdout.write(json.dumps(dataclasses.asdict(report)) + "\n")
+    else:
+        typer.echo(f"hyperparameters: {json.dumps(report.hyperparameters)}")
+        for what in report.passed:
+            typer.echo(f"works: {what}")
+        if report.failed:
+            typer.echo(f"fails: {report.failed}: {report.detail}")
+            typer.echo("".join(f"  {line}\n" for line in report.log_tail), nl=False)
+        else:
+            typer.echo(f"metrics: {json.dumps(report.metrics)}")
+    raise typer.Exit(1 if report.failed else 0)

@@ -17,6 +17,8 @@ app.add_typer(runner.app, name="runner")
 app.add_typer(scheduler.app, name="scheduler")
 for _command in entry_points(group="etude.commands"):  # `run`, if the standalone distribution is installed
     app.command(_command.name)(_command.load())
+for _command in entry_points(group="etude.trial_commands"):  # what needs a machine to train on
+    trial.app.command(_command.name)(_command.load())
 for _command in entry_points(group="etude.experiment_commands"):  # what needs the searcher's code
     experiment.app.command(_command.name)(_command.load())
 

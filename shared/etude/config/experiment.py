@@ -98,6 +98,16 @@ class Environment(BaseModel):
         return {name: value for name, _, value in parts}
 
 
+class Optimizations(BaseModel):
+    """How a PyTorchTrial trains; what is not known here passes through."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    aggregation_frequency: Annotated[int, Field(ge=1)] = 1
+    """Batches whose gradients are added up before the optimizers step."""
+    average_aggregated_gradients: bool = True
+
+
 def _command(value: Any) -> Any:
     return " ".join(map(str, value)) if isinstance(value, list) else value
 
@@ -129,7 +139,7 @@ class ExperimentConfig(_Section):
     environment: Environment = Environment()
     data: JsonValue = None
     bind_mounts: JsonValue = None
-    optimizations: JsonValue = None
+    optimizations: Optimizations = Optimizations()
     profiling: JsonValue = None
     log_policies: JsonValue = None
     workspace: JsonValue = None
@@ -138,7 +148,6 @@ class ExperimentConfig(_Section):
 
     not_acted_upon: ClassVar[tuple[str, ...]] = (
         "bind_mounts",
-        "optimizations",
         "profiling",
         "log_policies",
         "debug",

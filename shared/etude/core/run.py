@@ -12,6 +12,7 @@ from etude.core.assignment import Assignment
 from etude.core.checkpoints import Checkpoints
 from etude.core.distributed import Distributed
 from etude.core.errors import CoreError
+from etude.core.facets import CheckpointStore, Preempt, Train
 from etude.core.link import Link
 from etude.core.searcher import Searcher
 from etude.events import CheckpointReference, FileEntry, Hyperparameters
@@ -25,6 +26,7 @@ class Run:
     searcher : the targets of the trial
     length : how much training the latest checkpoint holds, 0 for a new trial
     distributed : the processes of this trial. All of them make the same calls; the first one alone is heard
+    train, checkpoint, preempt : the same under the names of Determined's core API
     """
 
     def __init__(self, assignment: Assignment, link: Link) -> None:
@@ -35,6 +37,7 @@ class Run:
         self._unit = assignment.train_until.unit
         self._checkpoints = Checkpoints(assignment, self.distributed, self._saved)
         self._began = time.monotonic()
+        self.train, self.checkpoint, self.preempt = Train(self), CheckpointStore(self), Preempt(self)
         link.listen(self.searcher.heard)
 
     @property

@@ -1,4 +1,4 @@
-"""Averages: weighted means of metrics over batches."""
+"""Averages: metrics over batches, by default their weighted means."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,13 +7,20 @@ import torch
 
 from etude.core.distributed import Distributed
 from etude.core.errors import CoreError
+from etude.trial.pytorch.reducer import Reducer
 
 
 class Averages:
-    """Means of scalars by name. Sums stay on the device until they are asked for."""
+    """Metrics by name, reduced as batches go by. They stay on the device until they are asked for.
 
-    def __init__(self) -> None:
-        self._sums: dict[str, Any] = {}
+    Parameters
+    ----------
+    reducer : for all metrics, or by name; those that are not named are averaged
+    """
+
+    def __init__(self, reducer: Reducer | Mapping[str, Reducer] = Reducer.AVG) -> None:
+        self._reducer = reducer
+        self._values: dict[str, Any] = {}
         self._weights: dict[str, float] = {}
 
     def add(self, metrics: Mapping[str, Any], weight: float = 1.0) -> None:
@@ -25,24 +32,39 @@ class Averages:
                         f"metric {name!r} has shape {tuple(value.shape)}; return a scalar, such as its mean()"
                     )
                 value = value.detach().double().reshape(())  # noqa: PLW2901
-            self._sums[name] = self._sums.get(name, 0.0) + value * weight
-            self._weights[name] = self._weights.get(name, 0.0) + weight
+            self._combine(name, value * weight if self._how(name) is Reducer.AVG else value, weight)
 
     def merge(self, distributed: Distributed) -> None:
         """Add what all processes have gathered; in the first one, that is."""
-        told = distributed.gather(({name: float(total) for name, total in self._sums.items()}, self._weights))
-        self._sums, self._weights = {}, {}
-        for sums, weights in told:
-            for name in sums:
-                self._sums[name] = self._sums.get(name, 0.0) + sums[name]
-                self._weights[name] = self._weights.get(name, 0.0) + weights[name]
+        told = distributed.gather(({name: float(value) for name, value in self._values.items()}, self._weights))
+        self._values, self._weights = {}, {}
+        for values, weights in told:
+            for name, value in values.items():
+                self._combine(name, value, weights[name])
 
     def take(self) -> dict[str, float]:
-        """The means, and begin anew."""
-        means = {name: float(total) / self._weights[name] for name, total in self._sums.items()}
-        self._sums.clear()
+        """The metrics, and begin anew."""
+        taken = {
+            name: float(value) / self._weights[name] if self._how(name) is Reducer.AVG else float(value)
+            for name, value in self._values.items()
+        }
+        self._values.clear()
         self._weights.clear()
-        return means
+        return taken
+
+    def _how(self, name: str) -> Reducer:
+        return self._reducer if isinstance(self._reducer, Reducer) else self._reducer.get(name, Reducer.AVG)
+
+    def _combine(self, name: str, value: Any, weight: float) -> None:
+        if name not in self._values:
+            self._values[name] = value
+        elif self._how(name) is Reducer.MAX:
+            self._values[name] = max(self._values[name], value)
+        elif self._how(name) is Reducer.MIN:
+            self._values[name] = min(self._values[name], value)
+        else:
+            self._values[name] = self._values[name] + value
+        self._weights[name] = self._weights.get(name, 0.0) + weight
 
 
 def records(batch: Any) -> int:

@@ -1,6 +1,7 @@
 """PyTorchTrialContext: wraps what must be moved to the device, saved and restored."""
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from enum import Enum
 from typing import Any, TypeVar
 
@@ -10,10 +11,12 @@ from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
+from etude.config.experiment import Optimizations
 from etude.core.errors import CoreError
 from etude.core.run import Run
 from etude.trial.context import TrialContext
 from etude.trial.pytorch.process_group import join_process_group
+from etude.trial.pytorch.reducer import FunctionReducer, MetricReducer
 
 AnyModel = TypeVar("AnyModel", bound=nn.Module)
 AnyOptimizer = TypeVar("AnyOptimizer", bound=Optimizer)
@@ -24,6 +27,8 @@ class StepMode(Enum):
 
     EVERY_BATCH = "every batch"
     EVERY_EPOCH = "every epoch"
+    EVERY_OPTIMIZER_STEP = "every optimizer step"
+    """As often as optimizers step: once in ``optimizations.aggregation_frequency`` batches."""
     MANUALLY = "manually"
 
 
@@ -44,6 +49,14 @@ class PyTorchTrialContext(TrialContext):
             torch.cuda.set_device(self.device)
         self.models: list[nn.Module] = []
         self._trained: list[nn.Module] = []
+        self._reducers: list[tuple[MetricReducer, str | None, bool, bool]] = []
+        self._amp: torch.dtype | None = None
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=False)
+        optimizations = Optimizations.model_validate(run.assignment.config.get("optimizations") or {})
+        self.aggregation_frequency = optimizations.aggregation_frequency
+        self._average = optimizations.average_aggregated_gradients
+        self._steps = True  # does the batch at hand end with a step of the optimizers?
+        self._stepped = False
         self.optimizers: list[Optimizer] = []
         self.schedulers: list[tuple[LRScheduler, StepMode]] = []
 
@@ -116,23 +129,109 @@ class PyTorchTrialContext(TrialContext):
         self.schedulers.append((scheduler, step_mode))
         return scheduler
 
+    def wrap_reducer(
+        self,
+        reducer: MetricReducer | Callable[[Sequence[list[Any]]], Any],
+        name: str | None = None,
+        for_training: bool = True,
+        for_validation: bool = True,
+    ) -> MetricReducer:
+        """Register a reducer: what it makes of all batches, on all slots, is reported with the other metrics.
+
+        Parameters
+        ----------
+        reducer : or a function of the values that each slot has given to ``update``
+        name : of the metric, if the reducer gives a single one
+        for_training, for_validation : whose batches it sees
+
+        Raises
+        ------
+        CoreError
+            A function needs a name.
+        """
+        if not isinstance(reducer, MetricReducer):
+            if name is None:
+                raise CoreError("wrap_reducer: a function needs the name of its metric, name=...")
+            reducer = FunctionReducer(reducer)
+        self._reducers.append((reducer, name, for_training, for_validation))
+        return reducer
+
+    def use_amp(self, dtype: torch.dtype = torch.bfloat16) -> None:
+        """Train and evaluate in mixed precision (``torch.amp.autocast``); with float16 gradients are scaled."""
+        self._amp = dtype
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=dtype is torch.float16)
+
     def backward(self, loss: torch.Tensor, **arguments: Any) -> None:
-        """Compute gradients."""
-        loss.backward(**arguments)  # type: ignore[no-untyped-call]
+        """Compute gradients; they add up over ``optimizations.aggregation_frequency`` batches."""
+        if self._average and self.aggregation_frequency > 1:
+            loss = loss / self.aggregation_frequency
+        self.scaler.scale(loss).backward(**arguments)  # type: ignore[no-untyped-call]
 
     def step_optimizer(
         self, optimizer: Optimizer, clip_grads: Callable[[list[torch.Tensor]], None] | None = None
     ) -> None:
-        """Update the parameters and clear their gradients.
+        """Update the parameters and clear their gradients, if enough batches have gone by.
 
         Parameters
         ----------
         clip_grads : is given the parameters before the step
         """
+        if not self._steps:
+            return
         if clip_grads is not None:
+            self.scaler.unscale_(optimizer)
             clip_grads([parameter for group in optimizer.param_groups for parameter in group["params"]])
-        optimizer.step()
+        self.scaler.step(optimizer)
         optimizer.zero_grad()
+        self._stepped = True
+
+    # For the controller
+
+    @contextlib.contextmanager
+    def training_step(self, batch_idx: int) -> Iterator[None]:
+        """One call of ``train_batch``."""
+        self._steps = (batch_idx + 1) % self.aggregation_frequency == 0
+        self._stepped = False
+        with contextlib.ExitStack() as around:
+            if not self._steps:  # gradients are exchanged when they are whole
+                for model in self._trained:
+                    if isinstance(model, nn.parallel.DistributedDataParallel):
+                        around.enter_context(model.no_sync())
+            around.enter_context(self.autocast())
+            yield
+        if self._stepped:
+            self.scaler.update()
+            self.step_schedulers(StepMode.EVERY_OPTIMIZER_STEP)
+        self.step_schedulers(StepMode.EVERY_BATCH)
+
+    def step_schedulers(self, mode: StepMode) -> None:
+        """Step the learning rate schedulers of a mode."""
+        for scheduler, step_mode in self.schedulers:
+            if step_mode is mode:
+                scheduler.step()
+
+    def autocast(self) -> contextlib.AbstractContextManager[Any]:
+        """Mixed precision, if it is used."""
+        return torch.amp.autocast(self.device.type, dtype=self._amp, enabled=self._amp is not None)
+
+    def reset_reducers(self, for_training: bool) -> None:
+        """A period of training or a validation begins."""
+        for reducer in self._chosen(for_training):
+            reducer[0].reset()
+
+    def reduce(self, for_training: bool) -> dict[str, float]:
+        """What the reducers make of all that was gathered, in the first process; and reset them."""
+        metrics: dict[str, float] = {}
+        for reducer, name, *_ in self._chosen(for_training):
+            told = self.distributed.gather(reducer.per_slot_reduce())
+            if told:
+                reduced = reducer.cross_slot_reduce(told)
+                metrics.update(reduced if name is None else {name: reduced})
+            reducer.reset()
+        return metrics
+
+    def _chosen(self, for_training: bool) -> list[tuple[MetricReducer, str | None, bool, bool]]:
+        return [reducer for reducer in self._reducers if reducer[2 if for_training else 3]]
 
     def to_device(self, value: Any) -> Any:
         """Move all tensors of a batch to the device."""

@@ -4,17 +4,16 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import torch
-
 from etude.config import parse
 from etude.core.errors import CoreError
 from etude.core.run import Run
 from etude.events import Length, Unit
-from etude.trial.pytorch.averages import Averages, records
+from etude.trial.pytorch.averages import Averages
 from etude.trial.pytorch.context import PyTorchTrialContext, StepMode
-from etude.trial.pytorch.data import TrainingData, validation_batches
+from etude.trial.pytorch.data import TrainingData
+from etude.trial.pytorch.evaluation import Evaluation
 from etude.trial.pytorch.process_group import leave_process_group
-from etude.trial.pytorch.random_state import rng_state, rng_untouched, seed_everything
+from etude.trial.pytorch.random_state import rng_state, seed_everything
 from etude.trial.pytorch.state import load_state, save_state
 from etude.trial.pytorch.trial import PyTorchTrial
 
@@ -36,7 +35,8 @@ class PyTorchController:
         self._loader = self._trial.build_training_data_loader()
         self._distributed = run.distributed
         self._data = TrainingData(self._loader, run.trial_seed, self._distributed.rank, self._distributed.size)
-        self._validation_data = self._trial.build_validation_data_loader()
+        self._evaluation = Evaluation(self._trial, self._context, self._trial.build_validation_data_loader())
+        self._callbacks = self._trial.build_callbacks()
         self._batches = 0
         self._epoch = 0
         self._batch_in_epoch = 0
@@ -48,6 +48,8 @@ class PyTorchController:
     def run(self) -> None:
         """Carry the run out."""
         self._restore()
+        for callback in self._callbacks.values():
+            callback.on_training_start()
         if self._config.perform_initial_validation and self._batches == 0:
             self._run.report_validation(0, self._validate())
         for operation in self._run.searcher.operations():
@@ -58,6 +60,8 @@ class PyTorchController:
             self._save(operation.length)  # is stored while the model is validated
             self._run.report_validation(operation.length, self._validate())
         self._run.close()
+        for callback in self._callbacks.values():
+            callback.on_trial_shutdown()
         leave_process_group()
 
     def _restore(self) -> None:
@@ -66,7 +70,8 @@ class PyTorchController:
             seed_everything(_mixed(self._run.trial_seed, self._distributed.rank))
         with self._run.restore_checkpoint() as folder:
             if folder is not None:
-                self._batches, self._epoch, self._batch_in_epoch = load_state(folder, self._context)
+                place = load_state(folder, self._context, self._callbacks)
+                self._batches, self._epoch, self._batch_in_epoch = place
                 self._saved_at = self._batches
         if self._run.starts_from_another:
             self._batches = self._epoch = self._batch_in_epoch = 0
@@ -85,7 +90,8 @@ class PyTorchController:
             stop = min(target, *((self._batches // period + 1) * period for period in periods))
             self._train(stop)
             self._averages.merge(self._distributed)
-            self._run.report_training(self._in_unit(self._batches), self._averages.take())
+            metrics = {**self._averages.take(), **self._context.reduce(for_training=True)}
+            self._run.report_training(self._in_unit(self._batches), metrics)
             if self._batches == target:
                 break
             if save_every and self._batches % save_every == 0:
@@ -98,48 +104,40 @@ class PyTorchController:
         self._context.set_training(True)
         while self._batches < stop:
             if self._open_epoch is None:
+                if self._batch_in_epoch == 0:
+                    for callback in self._callbacks.values():
+                        callback.on_training_epoch_start(self._epoch)
                 self._open_epoch = self._data.batches(self._epoch, self._batch_in_epoch)
             batch = next(self._open_epoch, None)
             if batch is None:
                 self._end_epoch()
                 continue
-            metrics = self._trial.train_batch(self._context.to_device(batch), self._epoch, self._batches)
+            with self._context.training_step(self._batches):
+                metrics = self._trial.train_batch(self._context.to_device(batch), self._epoch, self._batches)
             self._averages.add(metrics if isinstance(metrics, Mapping) else {"loss": metrics})
             self._batches += 1
             self._batch_in_epoch += 1
-            self._step_schedulers(StepMode.EVERY_BATCH)
             if self._batch_in_epoch == self._data.batches_per_epoch:
                 self._end_epoch()
 
     def _end_epoch(self) -> None:
         if self._batch_in_epoch == 0:
             raise CoreError("the training data loader gave no batch in a whole epoch; check its dataset")
+        self._context.step_schedulers(StepMode.EVERY_EPOCH)
+        for callback in self._callbacks.values():
+            callback.on_training_epoch_end(self._epoch)
         self._open_epoch = None
         self._epoch += 1
         self._batch_in_epoch = 0
-        self._step_schedulers(StepMode.EVERY_EPOCH)
-
-    def _step_schedulers(self, mode: StepMode) -> None:
-        for scheduler, step_mode in self._context.schedulers:
-            if step_mode is mode:
-                scheduler.step()
 
     def _validate(self) -> dict[str, float]:
-        averages = Averages()
-        self._context.set_training(False)
-        self._context.share_buffers()
-        shard = self._distributed.rank, self._distributed.size
-        with rng_untouched(), torch.no_grad():
-            for raw in validation_batches(self._validation_data, *shard):
-                batch = self._context.to_device(raw)
-                metrics = self._trial.evaluate_batch(batch)
-                if not isinstance(metrics, Mapping):
-                    raise CoreError(
-                        f"evaluate_batch returned {type(metrics).__name__}; return a dict of metrics by name"
-                    )
-                averages.add(metrics, records(batch))
-        averages.merge(self._distributed)
-        return averages.take()
+        for callback in self._callbacks.values():
+            callback.on_validation_start()
+        self._context.reset_reducers(for_training=False)
+        metrics = self._evaluation.run()
+        for callback in self._callbacks.values():
+            callback.on_validation_end(metrics)
+        return metrics
 
     def _validate_on_the_way(self) -> None:
         """A validation that the search did not ask for; with a checkpoint, if the policy wants one."""
@@ -157,7 +155,8 @@ class PyTorchController:
         with self._run.save_checkpoint(length, {"entrypoint": self._config.entrypoint}) as folder:
             rng = self._distributed.gather(rng_state())
             if self._distributed.chief:
-                save_state(folder, self._context, rng, self._batches, self._epoch, self._batch_in_epoch)
+                place = self._batches, self._epoch, self._batch_in_epoch
+                save_state(folder, self._context, self._callbacks, rng, place)
         self._saved_at = self._batches
 
     # Lengths

@@ -5,8 +5,11 @@ from typing import Any
 
 from torch.utils.data import DataLoader
 
+from etude.core.errors import CoreError
 from etude.core.run import Run
+from etude.trial.pytorch.callback import PyTorchCallback
 from etude.trial.pytorch.context import PyTorchTrialContext
+from etude.trial.pytorch.reducer import Reducer
 from etude.trial.trial import Trial
 
 
@@ -43,9 +46,28 @@ class PyTorchTrial(Trial):
         The loss as a scalar tensor, or training metrics by name.
         """
 
-    @abstractmethod
     def evaluate_batch(self, batch: Any) -> dict[str, Any]:
-        """Validation metrics of one batch by name; the validation's are their mean, weighted by batch size."""
+        """Validation metrics of one batch by name; the validation's are made of them by :meth:`evaluation_reducer`."""
+        raise CoreError(
+            f"{type(self).__name__} has neither evaluate_batch nor evaluate_full_dataset; write one of them"
+        )
+
+    def evaluate_full_dataset(self, data_loader: DataLoader[Any]) -> dict[str, Any]:
+        """Validation metrics of all data at once, instead of :meth:`evaluate_batch`; on the first slot alone.
+
+        Parameters
+        ----------
+        data_loader : what :meth:`build_validation_data_loader` gave; move batches by ``context.to_device``
+        """
+        raise NotImplementedError
+
+    def evaluation_reducer(self) -> Reducer | dict[str, Reducer]:
+        """How the metrics of batches become the validation's: by default their mean, weighted by batch size."""
+        return Reducer.AVG
+
+    def build_callbacks(self) -> dict[str, PyTorchCallback]:
+        """What is to be done at certain moments, by names under which checkpoints hold its state."""
+        return {}
 
     @classmethod
     def controller(cls, run: Run) -> None:

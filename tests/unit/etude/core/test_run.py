@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from etude.artifacts import ArtifactError, commit_checkpoint
-from etude.core import CoreError
+from etude.core import CoreError, InvalidHyperparameters
 from etude.events import CheckpointReference
 from tests.unit.etude.core.recording import extend, run
 
@@ -207,3 +207,21 @@ def test_training_goes_on_while_a_checkpoint_is_stored(tmp_path: Path, monkeypat
     go_on.set()
     trial.report_validation(10, {"loss": 1.0})
     assert [message["say"] for message in link.said] == ["training", "checkpoint", "validation"]
+
+
+def test_the_names_of_determineds_core_api_do_the_same(tmp_path: Path) -> None:
+    trial, link = run(tmp_path, until=2)
+    for operation in trial.searcher.operations():
+        trial.train.report_training_metrics(1, {"loss": 2.0})
+        assert not trial.preempt.should_preempt()
+        with trial.checkpoint.store_path({"steps_completed": 2}) as (folder, name):
+            (folder / "state").write_text(name)
+        trial.train.report_validation_metrics(operation.length, {"loss": 1.0})
+    assert [message["say"] for message in link.said] == ["training", "checkpoint", "validation", "waiting"]
+    latest = CheckpointReference(uri=link.told("checkpoint")[0]["uri"], length=2)
+    again, _ = run(tmp_path, checkpoint=latest, lease_number=2)
+    with again.checkpoint.restore_path() as found:
+        assert found is not None
+        assert (found / "state").read_text() == "1-1-2"
+    with pytest.raises(InvalidHyperparameters, match="too wide"):
+        again.train.invalid_hyperparameters("too wide")
