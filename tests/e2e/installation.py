@@ -68,9 +68,9 @@ class Installation:
         for name in ("searcher", "scheduler", "metrics"):
             self.start(name, f"etude_{name}")
 
-    def start_runner(self, name: str, slots: int = 1) -> None:
+    def start_runner(self, name: str, slots: int = 1, **environment: str) -> None:
         """A runner under its name."""
-        self.start(name, "etude_trial_runner", ETUDE_RUNNER_ID=name, ETUDE_SLOTS=str(slots))
+        self.start(name, "etude_trial_runner", ETUDE_RUNNER_ID=name, ETUDE_SLOTS=str(slots), **environment)
 
     def kill(self, name: str) -> None:
         """kill -9."""

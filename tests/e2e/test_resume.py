@@ -83,3 +83,41 @@ def test_the_winner_is_exported_and_checkpoints_are_listed_and_deleted(
     assert "there are checkpoints at: 40, 50, 60" in refused.stderr
     assert installation.etude("checkpoint", "delete", experiment_id, "1", "50").returncode == 0
     installation.until(lambda: kept(installation, experiment_id) == [40, 60], 30, "it is deleted")
+
+
+HALVING = {
+    "name": "sync_halving",  # nobody is promoted before all are there
+    "metric": "loss",
+    "max_length": 40,
+    "num_rungs": 2,
+    "max_trials": 8,
+    "max_concurrent_trials": 1,
+}
+
+
+def processes(installation: Installation, experiment_id: str, trial_id: int) -> int:
+    """How many processes a trial had: each prints a line at its start."""
+    path = f"/experiments/{experiment_id}/trials/{trial_id}/logs"
+    return sum("is process" in line["text"] for line in (installation.ask(path) or {"items": []})["items"])
+
+
+def test_a_promotion_from_memory_is_one_from_the_checkpoint(installation: Installation, tmp_path: Path) -> None:
+    installation.start_services()
+    ends = []
+    for memory in ("0", str(2**40)):
+        installation.start_runner("one", ETUDE_RESIDENT_MEMORY=memory)
+        experiment_id = installation.create(surface_config(tmp_path, searcher=HALVING), SURFACE)
+        assert installation.wait(experiment_id)["state"] == "completed"
+        trials = installation.api.get(f"/experiments/{experiment_id}/trials")["items"]
+        ends.append([(trial["length"], trial["metrics"]) for trial in trials])
+        promoted = sum(trial["length"] == 40 for trial in trials)
+        wanted = 8 if memory != "0" else 9
+
+        def counted(trials: Any = trials, experiment_id: str = experiment_id) -> int:
+            return sum(processes(installation, experiment_id, trial["trial_id"]) for trial in trials)
+
+        assert promoted == 2
+        installation.until(lambda wanted=wanted: counted() >= wanted, 20, "logs arrive")
+        assert counted() <= (8 if memory != "0" else 8 + promoted)
+        installation.kill("one")
+    assert ends[0] == ends[1]

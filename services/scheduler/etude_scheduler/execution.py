@@ -98,6 +98,7 @@ class Execution:
     last_validation : data of the validation.completed event, to say it again if no decision comes
     exited : data of the trial.exited event, to say it again
     closed_with_experiment : closed for no other reason than the end of its experiment, which may be extended
+    resident : where its process rests in memory, if it was paused
     """
 
     experiment_id: str
@@ -117,6 +118,7 @@ class Execution:
     closed: str | None = None
     closed_with_experiment: bool = False
     allocation: Allocation | None = None
+    resident: Member | None = None
     checkpoint: dict[str, Any] | None = None
     last_validation: dict[str, Any] | None = None
     exited: dict[str, Any] | None = None
@@ -196,7 +198,9 @@ class Execution:
     def to_document(self) -> dict[str, Any]:
         """As it is stored."""
         allocation = asdict(self.allocation) if self.allocation else None
-        return {"_id": document_id(self.key), **vars(self), "allocation": allocation, "open": self.open}
+        resident = asdict(self.resident) if self.resident else None
+        nested = {"allocation": allocation, "resident": resident}
+        return {"_id": document_id(self.key), **vars(self), **nested, "open": self.open}
 
     @classmethod
     def from_document(cls, document: dict[str, Any]) -> Self:
@@ -205,6 +209,8 @@ class Execution:
         if fields["allocation"] is not None:
             members = [Member(**member) for member in fields["allocation"]["members"]]
             fields["allocation"] = Allocation(**{**fields["allocation"], "members": members})
+        if fields.get("resident") is not None:
+            fields["resident"] = Member(**fields["resident"])
         return cls(**fields)
 
 

@@ -183,7 +183,7 @@ class Fleet:
 
     # Where a trial fits
 
-    def fit(self, need: Need, kept: Mapping[str, int]) -> list[Member] | None:
+    def fit(self, need: Need, kept: Mapping[str, int], resident: Member | None = None) -> list[Member] | None:
         """Free slots for a trial: on the runner that it fills best.
 
         A trial spans runners only if it needs more than any of them has, and then as few as possible.
@@ -191,8 +191,16 @@ class Fleet:
         Parameters
         ----------
         kept : how many slots of each runner are kept for others
+        resident : where the trial rests in memory; it goes there if it can
         """
         runners = list(self.open(need))
+        if resident and self.present(resident.runner_id, resident.session):
+            there = [runner for runner in runners if runner.runner_id == resident.runner_id]
+            if there and (members := self._fit(need, there, kept)):
+                return members
+        return self._fit(need, runners, kept)
+
+    def _fit(self, need: Need, runners: list[Runner], kept: Mapping[str, int]) -> list[Member] | None:
         if need.slots == 0:
             able = [runner for runner in runners if len(runner.guests) < runner.cores]
             chosen = min(able, key=lambda r: (len(r.guests) / r.cores, r.runner_id), default=None)

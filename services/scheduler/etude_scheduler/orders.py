@@ -56,7 +56,13 @@ def take_back(execution: Execution, member: Member) -> AllocationReleased | Allo
     killed = execution.closed == CloseReason.KILLED or _allocation(execution).taken_back == "kill"
     if killed or not (execution.over or execution.want() is Want.REST):
         return AllocationRevoked.model_validate({**about, "kill": killed})
-    return AllocationReleased.model_validate(about)
+    paused = execution.want() is Want.REST and not execution.over
+    return AllocationReleased.model_validate({**about, "paused": paused})
+
+
+def evict(execution: Execution, runner_id: str, lease_number: int) -> AllocationRevoked:
+    """End a process that rests in memory for nothing."""
+    return AllocationRevoked(runner_id=runner_id, trial_id=execution.trial_id, lease_number=lease_number, kill=True)
 
 
 def let_go(execution: Execution, runner_id: str) -> AllocationReleased:

@@ -29,7 +29,7 @@ def place(
         need = claim.need
         if need in blocked:
             continue
-        members = fleet.fit(need, kept)
+        members = fleet.fit(need, kept, claim.first.resident)
         if members is None:
             blocked.add(need)
             claim.waiting_since = claim.waiting_since or now

@@ -226,6 +226,8 @@ class Scheduler:
     ) -> None:
         execution = self.executions.get((experiment_id, event.trial_id))
         if execution is None or event.lease_number != execution.lease_number:
+            if execution is not None and isinstance(event, AllocationEnded) and event.resident:
+                self._tell(execution, orders.evict(execution, event.runner_id, event.lease_number))
             return
         self._update(experiment_id, event.trial_id, lambda e: self._report(e, event))
 
@@ -247,9 +249,20 @@ class Scheduler:
                 if event.checkpoint is not None:
                     execution.saved(event.checkpoint.uri, event.checkpoint.length)
                 self._works(execution)
+            case AllocationEnded() if execution.allocation is None:
+                if event.resident:
+                    self._rests(execution, event.runner_id)
             case AllocationEnded() if execution.allocation:
                 if member := execution.allocation.member(event.runner_id):
                     self._member_ended(execution, member, event)
+
+    def _rests(self, execution: Execution, runner_id: str) -> None:
+        """A paused trial rests in a runner's memory: if it is promoted, it had best go on there."""
+        runner = self.fleet.runners.get(runner_id)
+        if execution.over:
+            self._tell(execution, orders.evict(execution, runner_id, execution.lease_number))
+        elif runner is not None:
+            execution.resident = Member(runner.runner_id, runner.session, [], over=True)
 
     def _works(self, execution: Execution) -> None:
         """A trial of its experiment had something to report."""
@@ -279,6 +292,9 @@ class Scheduler:
         want = execution.want() if share.active or execution.over else Want.REST
         claim = self._claim(execution)
         claim.remove(execution)
+        if execution.resident and execution.over:
+            self._tell(execution, orders.evict(execution, execution.resident.runner_id, execution.lease_number))
+            execution.resident = None
         allocation = execution.allocation
         if allocation is None:
             if want is Want.TRAIN:
@@ -369,6 +385,7 @@ class Scheduler:
 
     def _grant(self, execution: Execution, members: list[Member], now: datetime) -> None:
         execution.lease_number += 1
+        execution.resident = None
         execution.allocation = Allocation(members, execution.target, now.isoformat())
         claim = self._claim(execution)
         claim.remove(execution)

@@ -16,7 +16,7 @@ from etude_scheduler.service import SchedulerService
 from etude_searcher.service import SearcherService
 from etude_trial_runner.agent import Agent, Machine
 from etude_trial_runner.outbox import Outbox
-from etude_trial_runner.slots import cores, detect_slots, threads_per_slot
+from etude_trial_runner.slots import cores, detect_slots, resident_memory, threads_per_slot
 from etude_trial_runner.spool import Spool
 from etude_trial_runner.zygote_launcher import ZygoteLauncher
 
@@ -111,6 +111,7 @@ class System:
             storage=self.storage,
             pool=self._pool,
             cores=cores(),
+            resident_memory=resident_memory(self.slots),
             threads_per_slot=threads_per_slot(len(self.slots)),
         )
         self._launcher = ZygoteLauncher(work)

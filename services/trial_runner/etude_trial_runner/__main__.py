@@ -21,7 +21,7 @@ from etude_trial_runner.allocation import Patience
 from etude_trial_runner.outbox import Outbox
 from etude_trial_runner.privacy import forget_variables, hide_memory
 from etude_trial_runner.session import new_session
-from etude_trial_runner.slots import cores, detect_slots, threads_per_slot
+from etude_trial_runner.slots import cores, detect_slots, resident_memory, threads_per_slot
 from etude_trial_runner.spool import Spool
 from etude_trial_runner.zygote_launcher import ZygoteLauncher
 
@@ -37,6 +37,8 @@ class RunnerSettings(Settings):
     labels: list[str] = []
     address: str | None = None
     """Where the runners of one trial meet; by default the address by which this machine reaches the broker."""
+    resident_memory: Annotated[int, Field(ge=0)] | None = None
+    """Bytes that paused trials may hold together; by default a quarter of what the machine has, on GPUs none."""
     work: Path = Path(".etude/runner")
     """Where model definitions are unpacked and unconfirmed reports wait."""
     heartbeat_seconds: Annotated[float, Field(gt=0)] = 5.0
@@ -64,6 +66,7 @@ async def main(stop: asyncio.Event) -> None:
         labels=settings.labels,
         host=socket.gethostname(),
         cores=cores(),
+        resident_memory=resident_memory(slots) if settings.resident_memory is None else settings.resident_memory,
         address=settings.address or own_address(settings.amqp_url),
         threads_per_slot=settings.threads_per_slot or threads_per_slot(len(slots)),
         heartbeat=settings.heartbeat_seconds,

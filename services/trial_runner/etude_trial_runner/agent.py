@@ -32,6 +32,7 @@ from etude.service.runtime import every
 from etude_trial_runner.allocation import Allocation, Fetch, Patience
 from etude_trial_runner.launcher import Launcher
 from etude_trial_runner.outbox import Outbox
+from etude_trial_runner.residents import Resident, Residents, end, memory_is_short
 
 log = structlog.get_logger("etude.runner")
 
@@ -50,6 +51,7 @@ class Machine:
     threads_per_slot : CPU threads for each slot
     cores : CPU cores: how many trials without a slot may run at a time
     address : where the runners of a gang meet, if this is the first
+    resident_memory : bytes that paused trials may hold together, so that a promotion finds them in memory
     storage : URL for the artifacts of experiments that name no storage
     heartbeat : seconds between two heartbeats
     """
@@ -64,6 +66,7 @@ class Machine:
     threads_per_slot: int = 1
     cores: int = 1
     address: str = "127.0.0.1"
+    resident_memory: int = 0
     heartbeat: float = 5.0
     patience: Patience = field(default_factory=Patience)
 
@@ -92,6 +95,7 @@ class Agent:
         self._allocations: dict[Lease, Allocation] = {}
         self._tasks: dict[Lease, asyncio.Task[None]] = {}
         self._endings: OrderedDict[Lease, Envelope] = OrderedDict()
+        self._residents = Residents(machine.resident_memory)
         self._draining = False
         self._subscription: Subscription | None = None
         self._cleaning: Subscription | None = None
@@ -116,6 +120,7 @@ class Agent:
         self._draining = True
         draining = RunnerDraining(runner_id=self.machine.runner_id, session=self.machine.session)
         await self._bus.publish([self._wrap(None, draining)])
+        self._residents.clear()
         for allocation in list(self._allocations.values()):
             allocation.stop(EndReason.PREEMPTED)
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
@@ -128,6 +133,7 @@ class Agent:
         if self._heartbeats is not None:
             self._heartbeats.cancel()
             await asyncio.gather(self._heartbeats, return_exceptions=True)
+        self._residents.clear()
         for allocation in list(self._allocations.values()):
             allocation.kill()
         for task in list(self._tasks.values()):
@@ -151,10 +157,25 @@ class Agent:
                         allocation.extend(event.train_until)
                 case AllocationReleased() as event:
                     if allocation := self._allocations.get((experiment_id, event.trial_id, event.lease_number)):
-                        allocation.stop(EndReason.RELEASED)
+                        self._release(allocation, event)
                 case AllocationRevoked() as event:
+                    self._residents.drop((experiment_id, event.trial_id), event.lease_number)
                     if allocation := self._allocations.get((experiment_id, event.trial_id, event.lease_number)):
                         allocation.kill() if event.kill else allocation.stop(EndReason.PREEMPTED)
+
+    def _release(self, allocation: Allocation, event: AllocationReleased) -> None:
+        """End a trial, or let it rest in memory."""
+        rests = event.paused and not self._draining and allocation.rest(self._residents.budget)
+        if not rests:
+            allocation.stop(EndReason.RELEASED)
+
+    def _resident_for(self, experiment_id: str, granted: AllocationGranted) -> Resident | None:
+        """The process of a trial that rests here, if it can go on with what was granted."""
+        resident = self._residents.take((experiment_id, granted.trial_id))
+        if resident is None or resident.fits(granted):
+            return resident
+        end(resident)
+        return None
 
     def _grant(self, experiment_id: str, granted: AllocationGranted) -> None:
         lease = (experiment_id, granted.trial_id, granted.lease_number)
@@ -180,6 +201,7 @@ class Agent:
             threads=self.machine.threads_per_slot,
             patience=self.machine.patience,
             address=self.machine.address,
+            resident=self._resident_for(experiment_id, granted),
         )
         self._allocations[lease] = allocation
         self._tasks[lease] = asyncio.create_task(self._carry_out(lease, allocation))
@@ -202,6 +224,8 @@ class Agent:
         log.info("trial ended", **context, reason=ended.reason.value, detail=ended.detail)
         del self._allocations[lease]
         del self._tasks[lease]
+        if ended.resident and (resident := allocation.resting()):
+            await self._residents.add(resident)
         ending = self._wrap(lease[0], ended)
         self._endings[lease] = ending
         while len(self._endings) > _ENDINGS_KEPT:
@@ -233,6 +257,8 @@ class Agent:
                 self._outbox.report(self._wrap(envelope.experiment, deleted))
 
     async def _beat(self) -> None:
+        if len(self._residents) and memory_is_short():
+            self._residents.evict()
         m = self.machine
         heartbeat = RunnerHeartbeat(
             runner_id=m.runner_id,

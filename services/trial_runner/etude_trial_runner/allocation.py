@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import math
 import shutil
 import tempfile
 from collections.abc import Awaitable, Callable
@@ -30,6 +31,7 @@ from etude.events import (
 from etude.service.clock import Clock
 from etude_trial_runner.launcher import Launcher, LaunchError, TrialProcess
 from etude_trial_runner.meeting import MeetingPlace
+from etude_trial_runner.residents import Resident
 from etude_trial_runner.telemetry import Telemetry
 from etude_trial_runner.watch import Watch
 
@@ -70,6 +72,7 @@ class Allocation:
     storage : URL of the runner's own storage, for experiments that name none
     kind, threads : of the slots
     address : of this machine, where the processes of a gang meet
+    resident : the trial's process, if it rests here and can go on
     """
 
     def __init__(
@@ -87,6 +90,7 @@ class Allocation:
         threads: int,
         patience: Patience,
         address: str = "127.0.0.1",
+        resident: Resident | None = None,
     ) -> None:
         self.experiment_id = experiment_id
         self.granted = granted
@@ -98,6 +102,9 @@ class Allocation:
         self._threads = threads
         self._patience = patience
         self._address = address
+        self._resident = resident
+        self._waits = False
+        self._rests = asyncio.Event()
         self._meeting: MeetingPlace | None = None
         self._train_until = granted.train_until
         first_rank = granted.gang.first_rank if granted.gang else 0
@@ -142,6 +149,7 @@ class Allocation:
         """Train further."""
         if train_until.amount > self._train_until.amount:
             self._train_until = train_until
+            self._waits = False
             self._stop_waiting()
             if self._watch is not None:
                 self._watch.heard()
@@ -162,18 +170,66 @@ class Allocation:
         for process in self._processes:
             process.kill()
 
+    def rest(self, budget: int) -> bool:
+        """Suspend the process of a paused trial instead of ending it; False if that cannot be.
+
+        Parameters
+        ----------
+        budget : bytes of memory for resting trials
+        """
+        able = budget > 0 and self._waits and len(self._processes) == 1 and self.granted.gang is None
+        if not able or self.stopping or self._checkpoint() is None:
+            return False
+        self._stop_reason = EndReason.RELEASED
+        self._stop_waiting()
+        self._rests.set()
+        return True
+
+    def resting(self) -> Resident | None:
+        """The process that rests, once the allocation has ended."""
+        checkpoint = self._checkpoint()
+        if not self._kept or checkpoint is None or not self._processes[0].alive:
+            return None
+        granted = self.granted
+        return Resident(
+            key=(self.experiment_id, granted.trial_id),
+            lease_number=granted.lease_number,
+            process=self._processes[0],
+            checkpoint=checkpoint.uri,
+            slots=granted.slots,
+            kind=self._kind,
+            promise=self._promise(),
+            temporary=self._temporary,
+        )
+
+    @property
+    def _kept(self) -> bool:
+        """Is the process to rest when the allocation ends?"""
+        return self._rests.is_set() and not self._killed
+
+    def _checkpoint(self) -> CheckpointReference | None:
+        """That of the result which was decided upon."""
+        return self._last_validation.checkpoint if self._last_validation else None
+
+    def _promise(self) -> tuple[float, ...]:
+        """Who has come further is more promising, and of these who is better."""
+        validation = self._last_validation
+        assert validation is not None
+        searcher = parse(self.granted.config).searcher
+        value = validation.metrics.get(searcher.metric, math.nan)
+        merit = -value if searcher.smaller_is_better else value
+        return validation.length.amount, -math.inf if math.isnan(merit) else merit
+
     # Life
 
     async def carry_out(self) -> AllocationEnded:
         """Run to the end; returns how it was."""
         exit_code: int | None = None
         try:
-            directory = await self._fetch(self.granted.model_definition)
-            self._temporary = tempfile.mkdtemp(prefix="etude-trial-")  # short: sockets lie there
-            assignments = self._assignments(directory)
-            for assignment in assignments:
-                if not self._killed:
-                    await self._launch(assignment)
+            if self._resident is not None:
+                self._wake(self._resident)
+            else:
+                await self._launch_all()
             if self._processes:
                 self._watch = self._make_watch()
                 meeting = self._meeting.rendezvous if self._meeting else None
@@ -186,15 +242,32 @@ class Allocation:
             self._stop_waiting()
             if self._stopping is not None:
                 self._stopping.cancel()
-            if exit_code is None:
-                for process in self._processes:
-                    process.kill()
             if self._meeting is not None:
                 self._meeting.close()
-            if self._temporary:
-                shutil.rmtree(self._temporary, ignore_errors=True)
+            if not self._kept:
+                if exit_code is None:
+                    for process in self._processes:
+                        process.kill()
+                if self._temporary:
+                    shutil.rmtree(self._temporary, ignore_errors=True)
         await self._telemetry.close()
         return self._ended(exit_code)
+
+    def _wake(self, resident: Resident) -> None:
+        """Let the process that rests go on under this lease."""
+        self._temporary = resident.temporary
+        self._processes = [resident.process]
+        resident.process.resume(self._heard, self._telemetry.wrote)
+        train_until = self.granted.train_until.model_dump(mode="json")
+        lease_number = self.granted.lease_number
+        resident.process.send({"do": "resume", "lease_number": lease_number, "train_until": train_until})
+
+    async def _launch_all(self) -> None:
+        directory = await self._fetch(self.granted.model_definition)
+        self._temporary = tempfile.mkdtemp(prefix="etude-trial-")  # short: sockets lie there
+        for assignment in self._assignments(directory):
+            if not self._killed:
+                await self._launch(assignment)
 
     async def _launch(self, assignment: Assignment) -> None:
         rank = assignment.rank
@@ -207,18 +280,32 @@ class Allocation:
         )
 
     async def _wait(self) -> int:
-        """The exit code of the first process that fails, upon which the others are killed; else 0."""
+        """The exit code of the first process that fails, upon which all are killed; else 0, also if one rests."""
         assert self._watch is not None
         watching = asyncio.create_task(self._watch.keep())
+        resting = asyncio.create_task(self._rests.wait())
+        ending = asyncio.create_task(self._until_ended())
+        await asyncio.wait([resting, ending], return_when=asyncio.FIRST_COMPLETED)
+        watching.cancel()
+        resting.cancel()
+        if ending.done():
+            return ending.result()
+        ending.cancel()
+        return 0
+
+    async def _until_ended(self) -> int:
         waiting = [asyncio.ensure_future(process.wait()) for process in self._processes]
         failed = 0
-        for ended in asyncio.as_completed(waiting):
-            code = await ended
-            if code != 0 and failed == 0:
-                failed = code
-                for process in self._processes:
-                    process.kill()
-        watching.cancel()
+        try:
+            for ended in asyncio.as_completed(waiting):
+                code = await ended
+                if code != 0 and failed == 0:
+                    failed = code
+                    for process in self._processes:
+                        process.kill()
+        finally:
+            for task in waiting:
+                task.cancel()
         return failed
 
     def _make_watch(self) -> Watch:
@@ -286,8 +373,9 @@ class Allocation:
 
     def _heard(self, message: Message) -> None:
         self._spoke |= message["say"] in ("validation", "training", "checkpoint")
+        self._waits = message["say"] == "waiting"
         if self._watch is not None:
-            self._watch.rest() if message["say"] == "waiting" else self._watch.heard()
+            self._watch.rest() if self._waits else self._watch.heard()
         match message["say"]:
             case "validation":
                 self._validated(message)
@@ -356,6 +444,7 @@ class Allocation:
             exit_code=exit_code,
             detail=detail,
             log_tail=self._telemetry.tail if reason in (EndReason.FAILED, EndReason.INVALID_HYPERPARAMETERS) else [],
+            resident=self.resting() is not None,
             at_start=reason is EndReason.FAILED and self.leads and not self._spoke,
         )
 

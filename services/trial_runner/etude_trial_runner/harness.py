@@ -58,7 +58,8 @@ def carry_out(assignment_file: Path, control: int, stdout: int, stderr: int) -> 
             os.set_inheritable(control, True)
             _run_script(config.entrypoint)
         else:
-            _trial_class(config.entrypoint).controller(Run(assignment, SocketLink(socket.socket(fileno=control))))
+            with Run(assignment, SocketLink(socket.socket(fileno=control))) as run:
+                _trial_class(config.entrypoint).controller(run)
     except SystemExit as ended:
         return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
     except InvalidHyperparameters as reason:

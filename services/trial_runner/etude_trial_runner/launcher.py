@@ -21,6 +21,16 @@ class TrialProcess(Protocol):
     def send(self, message: Message) -> None:
         """Tell it something; lost if it is gone."""
 
+    @property
+    def alive(self) -> bool:
+        """Is it there, running or suspended?"""
+
+    def suspend(self) -> None:
+        """Stop it and all that it started, where they are."""
+
+    def resume(self, heard: Callable[[Message], None], wrote: Callable[[str, str], None]) -> None:
+        """Let it go on, and hand over what it says to others from now on."""
+
     def kill(self) -> None:
         """End it and all that it started, at once."""
 

@@ -1,7 +1,9 @@
 """Slots: what this machine can train on."""
 
 import os
+from collections.abc import Sequence
 
+import psutil
 import torch
 
 from etude.events import Slot
@@ -29,6 +31,11 @@ def cores() -> int:
 def threads_per_slot(slots: int) -> int:
     """CPU threads for each slot, so that all of them together do not crowd the cores."""
     return max(1, cores() // max(slots, 1))
+
+
+def resident_memory(slots: Sequence[Slot]) -> int:
+    """Bytes for paused trials that rest in memory: a quarter of the machine's. On a GPU they would hold its memory."""
+    return 0 if any(slot.kind == "cuda" for slot in slots) else psutil.virtual_memory().total // 4
 
 
 def _device(number: int) -> Slot:

@@ -27,16 +27,47 @@ _LONGEST_OUTPUT = 64 * 2**10
 class ForkedTrial:
     """A process that the zygote forked."""
 
-    def __init__(self, pid: int, control: asyncio.StreamWriter, readers: list[asyncio.Task[None]]) -> None:
+    def __init__(
+        self,
+        pid: int,
+        control: asyncio.StreamWriter,
+        heard: Callable[[Message], None],
+        wrote: Callable[[str, str], None],
+    ) -> None:
         self.pid = pid
+        self._heard, self._wrote = heard, wrote
         self.exited: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self.readers: list[asyncio.Task[None]] = []
         self._control = control
-        self._readers = readers
 
     def send(self, message: Message) -> None:
         """Tell it something."""
         if not self._control.is_closing():
             self._control.write(json.dumps(message).encode() + b"\n")
+
+    def say(self, message: Message) -> None:
+        """The process said something: hand it to whoever listens now."""
+        self._heard(message)
+
+    def write(self, stream: str, text: str) -> None:
+        """The process wrote a line: hand it to whoever listens now."""
+        self._wrote(stream, text)
+
+    @property
+    def alive(self) -> bool:
+        """Is it there, running or suspended?"""
+        return not self.exited.done()
+
+    def suspend(self) -> None:
+        """Stop it and its session where they are."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, signal.SIGSTOP)
+
+    def resume(self, heard: Callable[[Message], None], wrote: Callable[[str, str], None]) -> None:
+        """Let it go on, and hand over what it says to others from now on."""
+        self._heard, self._wrote = heard, wrote
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, signal.SIGCONT)
 
     def kill(self) -> None:
         """End it and its descendants."""
@@ -49,7 +80,7 @@ class ForkedTrial:
         code = await asyncio.shield(self.exited)
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGKILL)  # what it left behind
-        await asyncio.gather(*self._readers, return_exceptions=True)
+        await asyncio.gather(*self.readers, return_exceptions=True)
         self._control.close()
         return code
 
@@ -122,10 +153,11 @@ class ZygoteLauncher:
                 "the process that trials are forked from is gone; it is started again with the next trial"
             )
         reader, writer = await asyncio.open_connection(sock=ours, limit=_LONGEST_LINE)
-        readers = [asyncio.create_task(_read_messages(reader, heard))]
+        trial = ForkedTrial(pid, writer, heard, wrote)
+        trial.readers.append(asyncio.create_task(_read_messages(reader, trial.say)))
         for (read, _), stream in zip(pipes, ("stdout", "stderr"), strict=True):
-            readers.append(asyncio.create_task(_read_output(read, stream, wrote)))
-        trial = ForkedTrial(pid, writer, readers)
+            output = _read_output(read, stream, trial.write)
+            trial.readers.append(asyncio.create_task(output))
         trial.exited.add_done_callback(lambda _: Path(file.name).unlink(missing_ok=True))
         if pid in self._early_exits:
             trial.exited.set_result(self._early_exits.pop(pid))

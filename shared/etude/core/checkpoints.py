@@ -35,10 +35,11 @@ class Checkpoints:
     Attributes
     ----------
     latest : the one that was saved last, or that training begins from
+    assignment : whose lease may change, if the trial rests in memory
     """
 
     def __init__(self, assignment: Assignment, distributed: Distributed, saved: Saved) -> None:
-        self._assignment = assignment
+        self.assignment = assignment
         self._distributed = distributed
         self._told = saved
         self._begun: set[str] = set()
@@ -60,7 +61,7 @@ class Checkpoints:
     def save(self, length: int, metadata: Mapping[str, Any]) -> Iterator[Path]:
         """A folder to write into; what is there at the end is stored."""
         self.settle()
-        a, unit = self._assignment, self._assignment.train_until.unit
+        a, unit = self.assignment, self.assignment.train_until.unit
         uri = checkpoint_uri(a.storage, a.experiment_id, a.trial_id, a.lease_number, length)
         if uri in self._begun:  # two within one epoch, say: what was reported with the first must stay what it was
             uri = f"{uri}-{len(self._begun)}"
@@ -99,7 +100,7 @@ class Checkpoints:
 
     def _find(self) -> CheckpointReference | None:
         """The newest checkpoint that is whole, from the one that was assigned backwards."""
-        assigned = self._assignment.checkpoint
+        assigned = self.assignment.checkpoint
         if assigned is None:
             return None
         try:

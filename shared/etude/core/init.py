@@ -34,10 +34,8 @@ def init(hyperparameters: Mapping[str, Any] | None = None, length: int | Mapping
     if ASSIGNMENT in os.environ:
         assignment = Assignment.model_validate_json(Path(os.environ[ASSIGNMENT]).read_bytes())
         link = SocketLink(socket.socket(fileno=os.dup(int(os.environ[DESCRIPTOR]))))
-        with _endings_told(link):
-            run = Run(assignment, link)
+        with _endings_told(link), Run(assignment, link) as run:
             yield run
-            run.close()
         return
     with tempfile.TemporaryDirectory(prefix="etude-run-") as folder:
         assignment = Assignment(
@@ -50,9 +48,8 @@ def init(hyperparameters: Mapping[str, Any] | None = None, length: int | Mapping
             train_until=Length.model_validate(length),
             storage=local_url(Path(folder)),
         )
-        run = Run(assignment, PrintingLink())
-        yield run
-        run.close()
+        with Run(assignment, PrintingLink()) as run:
+            yield run
 
 
 @contextlib.contextmanager

@@ -6,14 +6,15 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
+from etude.artifacts import ArtifactError
 from etude.core.assignment import Assignment
 from etude.core.checkpoints import Checkpoints
 from etude.core.distributed import Distributed
 from etude.core.errors import CoreError
 from etude.core.facets import CheckpointStore, Preempt, Train
-from etude.core.link import Link
+from etude.core.link import Link, Message
 from etude.core.searcher import Searcher
 from etude.events import CheckpointReference, FileEntry, Hyperparameters
 
@@ -38,7 +39,15 @@ class Run:
         self._checkpoints = Checkpoints(assignment, self.distributed, self._saved)
         self._began = time.monotonic()
         self.train, self.checkpoint, self.preempt = Train(self), CheckpointStore(self), Preempt(self)
-        link.listen(self.searcher.heard)
+        link.listen(self._heard)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Wait until everything is stored, also what was saved before a failure."""
+        with contextlib.suppress(*((OSError, ArtifactError) if kind else ())):
+            self.close()
 
     @property
     def length(self) -> int:
@@ -143,6 +152,15 @@ class Run:
             The last checkpoint could not be stored.
         """
         self._checkpoints.settle()
+
+    def _heard(self, message: Message) -> None:
+        """An order of the runner. One that wakes a trial which rested in memory comes with another lease."""
+        if message["do"] == "resume":
+            self._began = time.monotonic()
+            self.assignment = self.assignment.model_copy(update={"lease_number": message["lease_number"]})
+            self._checkpoints.assignment = self.assignment
+            message = {"do": "extend", "train_until": message["train_until"]}
+        self.searcher.heard(message)
 
     def _saved(self, reference: CheckpointReference, files: list[FileEntry]) -> None:
         told = {"say": "checkpoint", "uri": reference.uri, "length": self._wire(reference.length)}

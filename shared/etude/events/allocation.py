@@ -82,6 +82,7 @@ class AllocationReleased(Event):
     runner_id: str
     trial_id: TrialId
     lease_number: LeaseNumber
+    paused: Annotated[bool, Field(description="It may be promoted later, and so may rest in memory.")] = False
 
 
 class AllocationRevoked(Event):
@@ -122,4 +123,5 @@ class AllocationEnded(Event):
     exit_code: int | None = None
     detail: str = ""
     log_tail: list[str] = []
+    resident: Annotated[bool, Field(description="Its process rests in memory, and can continue it there.")] = False
     at_start: Annotated[bool, Field(description="It ended before it had anything to report.")] = False

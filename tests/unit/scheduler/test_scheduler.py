@@ -521,3 +521,54 @@ def test_the_report_says_that_an_experiment_is_at_its_limit() -> None:
     pool.hear(joined(slots=2))
     pool.start(1, 2)
     assert "may hold 1 (resources.max_slots)" in pool.scheduler.report().claims[0].reason
+
+
+def resting(pool: Pool) -> None:
+    """Trial 1 is paused, and rests in the memory of runner b, while a has a free slot, too."""
+    pool.hear(joined("b"))
+    pool.start(1)
+    pool.hear(saved(1, 100), result(1), TrialPaused(trial_id=1, length=Length.batches(100)))
+    ending = ended(1, EndReason.RELEASED, runner_id="b").model_copy(update={"resident": True})
+    assert pool.hear(ending, joined("a")) == []
+
+
+def test_a_trial_that_rests_in_memory_goes_on_there() -> None:
+    pool = Pool()
+    resting(pool)
+    pool.scheduler = restored(pool)
+    assert grants(pool.hear(continued(1, 300))) == [(1, "b", 2)]
+
+
+def test_a_trial_whose_place_is_taken_goes_on_elsewhere() -> None:
+    pool = Pool()
+    resting(pool)
+    pool.hear(joined("b", session="2"))
+    assert grants(pool.hear(continued(1, 300))) == [(1, "a", 2)]
+
+
+def test_a_trial_that_is_closed_rests_no_longer() -> None:
+    pool = Pool()
+    resting(pool)
+    [evicted] = pool.hear(closed(1, CloseReason.STOPPED))
+    assert isinstance(evicted, AllocationRevoked)
+    assert (evicted.runner_id, evicted.lease_number, evicted.kill) == ("b", 1, True)
+
+
+def test_a_trial_that_rests_for_nothing_is_evicted() -> None:
+    pool = Pool()
+    pool.hear(joined("b"))
+    pool.start(1)
+    pool.hear(saved(1, 100), result(1), TrialPaused(trial_id=1, length=Length.batches(100)), continued(1, 300))
+    late = ended(1, EndReason.RELEASED, runner_id="b").model_copy(update={"resident": True})
+    [evicted] = pool.hear(late)
+    assert isinstance(evicted, AllocationRevoked)
+    assert evicted.lease_number == 1
+
+
+def test_only_a_pause_lets_a_trial_rest() -> None:
+    pool = Pool()
+    pool.hear(joined(slots=2))
+    pool.start(1, 2)
+    paused = pool.hear(saved(1, 100), result(1), TrialPaused(trial_id=1, length=Length.batches(100)))
+    over = pool.hear(saved(2, 100), result(2), closed(2))
+    assert [event.paused for event in paused + over if isinstance(event, AllocationReleased)] == [True, False]

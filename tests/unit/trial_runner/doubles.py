@@ -22,11 +22,22 @@ class ScriptedProcess:
         self.write = wrote
         self.told: list[Message] = []
         self.killed = False
+        self.suspended = False
         self.pid = 2**22 + 1  # nobody's
         self._exited: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
     def send(self, message: Message) -> None:
         self.told.append(message)
+
+    @property
+    def alive(self) -> bool:
+        return not self._exited.done()
+
+    def suspend(self) -> None:
+        self.suspended = True
+
+    def resume(self, heard: Callable[[Message], None], wrote: Callable[[str, str], None]) -> None:
+        self.say, self.write, self.suspended = heard, wrote, False
 
     def kill(self) -> None:
         self.killed = True

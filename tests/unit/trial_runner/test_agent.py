@@ -13,6 +13,7 @@ from etude.events import (
     AllocationReleased,
     AllocationRevoked,
     AllocationStarted,
+    CheckpointReference,
     EndReason,
     Envelope,
     Event,
@@ -22,6 +23,7 @@ from etude.events import (
     RunnerJoined,
     RunnerLeft,
     Slot,
+    ValidationCompleted,
 )
 from etude_trial_runner.agent import Agent, Machine
 from etude_trial_runner.outbox import Outbox
@@ -33,12 +35,12 @@ from tests.unit.trial_runner.doubles import ScriptedLauncher, fetch, granted
 class Station:
     """An agent on a broker of its own."""
 
-    def __init__(self, kind: str = "cpu") -> None:
+    def __init__(self, kind: str = "cpu", memory: int = 2**50) -> None:
         self.broker = MemoryBroker()
         self.bus = MemoryBus(self.broker)
         self.launcher = ScriptedLauncher()
         slots = [Slot(id=str(number), kind=kind) for number in range(2)]
-        machine = Machine("a", "1", slots, "file:///storage", labels=["big"], heartbeat=0.02)
+        machine = Machine("a", "1", slots, "file:///storage", labels=["big"], heartbeat=0.02, resident_memory=memory)
         self.agent = Agent(machine, self.bus, Outbox(self.bus, Spool()), self.launcher, fetch, lambda: NOW)
         self.told: list[Event] = []
 
@@ -177,3 +179,71 @@ async def test_heartbeats_say_who_was_told_to_end(station: Station) -> None:
     async with asyncio.timeout(5):
         while not any(e.running and e.running[0].stopping for e in station.hear() if isinstance(e, RunnerHeartbeat)):
             await asyncio.sleep(0.005)
+
+
+async def rested(station: Station) -> None:
+    """Trial 1 has reached its target, and is paused."""
+    await station.order(granted(1))
+    await station.wait_for(AllocationStarted)
+    station.launcher.processes[0].validate(100, checkpoint="file:///c")
+    await station.order(AllocationReleased(runner_id="a", trial_id=1, lease_number=1, paused=True))
+
+
+PROMOTED = granted(1, 2, until=300, checkpoint=CheckpointReference(uri="file:///c", length=100))
+
+
+async def test_a_paused_trial_rests_and_its_promotion_wakes_it(station: Station) -> None:
+    await rested(station)
+    [ended] = await station.wait_for(AllocationEnded)
+    assert (ended.reason, ended.resident) == (EndReason.RELEASED, True)  # type: ignore[attr-defined]
+    [process] = station.launcher.processes
+    assert process.suspended
+    await station.order(PROMOTED)
+    await station.wait_for(AllocationStarted, 2)
+    assert station.launcher.processes == [process], "nothing was launched"
+    assert not process.suspended
+    assert process.told[-1] == {"do": "resume", "lease_number": 2, "train_until": {"batches": 300}}
+    process.validate(300, checkpoint="file:///d")
+    [_, second] = await station.wait_for(ValidationCompleted, 2)
+    assert second.lease_number == 2  # type: ignore[attr-defined]
+
+
+async def test_a_trial_that_was_evicted_begins_from_its_checkpoint(station: Station) -> None:
+    await rested(station)
+    await station.wait_for(AllocationEnded)
+    await station.order(AllocationRevoked(runner_id="a", trial_id=1, lease_number=1, kill=True))
+    await station.order(PROMOTED)
+    await station.wait_for(AllocationStarted, 2)
+    first, second = station.launcher.processes
+    assert first.killed
+    assert second.assignment.checkpoint is not None
+
+
+async def test_a_promotion_that_comes_with_the_pause_is_carried_out(station: Station) -> None:
+    await station.order(granted(1))
+    await station.wait_for(AllocationStarted)
+    station.launcher.processes[0].validate(100, checkpoint="file:///c")
+    released = AllocationReleased(runner_id="a", trial_id=1, lease_number=1, paused=True)
+    await station.order(released, PROMOTED)
+    await station.wait_for(AllocationStarted, 2)
+    assert sum(not process.killed for process in station.launcher.processes) == 1
+
+
+async def test_without_memory_for_that_a_paused_trial_ends() -> None:
+    station = Station(memory=0)
+    await station.agent.start()
+    await rested(station)
+    async with asyncio.timeout(5):
+        while {"do": "stop"} not in station.launcher.processes[0].told:
+            await asyncio.sleep(0.002)
+    await station.agent.close()
+
+
+async def test_a_trial_that_is_over_does_not_rest(station: Station) -> None:
+    await station.order(granted(1))
+    await station.wait_for(AllocationStarted)
+    station.launcher.processes[0].validate(100, checkpoint="file:///c")
+    await station.order(AllocationReleased(runner_id="a", trial_id=1, lease_number=1))
+    async with asyncio.timeout(5):
+        while {"do": "stop"} not in station.launcher.processes[0].told:
+            await asyncio.sleep(0.002)

@@ -2,6 +2,7 @@
 
 import math
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -225,3 +226,21 @@ def test_the_names_of_determineds_core_api_do_the_same(tmp_path: Path) -> None:
         assert (found / "state").read_text() == "1-1-2"
     with pytest.raises(InvalidHyperparameters, match="too wide"):
         again.train.invalid_hyperparameters("too wide")
+
+
+def test_what_was_saved_before_a_failure_is_stored(tmp_path: Path, monkeypatch) -> None:
+    def slow(*arguments: Any, **about: Any) -> Any:
+        time.sleep(0.1)
+        return commit_checkpoint(*arguments, **about)
+
+    monkeypatch.setattr("etude.core.checkpoints.commit_checkpoint", slow)
+    trial, link = run(tmp_path)
+
+    def save_and_fail() -> None:
+        with trial.save_checkpoint(10) as folder:
+            (folder / "state").write_text("x")
+        raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"), trial:
+        save_and_fail()
+    assert len(link.told("checkpoint")) == 1
