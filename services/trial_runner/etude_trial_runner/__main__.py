@@ -23,6 +23,7 @@ from etude_trial_runner.privacy import forget_variables, hide_memory
 from etude_trial_runner.session import new_session
 from etude_trial_runner.slots import cores, detect_slots, resident_memory, threads_per_slot
 from etude_trial_runner.spool import Spool
+from etude_trial_runner.watermarks import Watermarks
 from etude_trial_runner.zygote_launcher import ZygoteLauncher
 
 
@@ -39,6 +40,9 @@ class RunnerSettings(Settings):
     """Where the runners of one trial meet; by default the address by which this machine reaches the broker."""
     resident_memory: Annotated[int, Field(ge=0)] | None = None
     """Bytes that paused trials may hold together; by default a quarter of what the machine has, on GPUs none."""
+    disk_watermark: Annotated[float, Field(gt=0, le=1)] = 0.95
+    memory_watermark: Annotated[float, Field(gt=0, le=1)] = 0.95
+    """How full disk and memory may be before no new trial is taken."""
     work: Path = Path(".etude/runner")
     """Where model definitions are unpacked and unconfirmed reports wait."""
     heartbeat_seconds: Annotated[float, Field(gt=0)] = 5.0
@@ -52,6 +56,7 @@ async def main(stop: asyncio.Event) -> None:
     hide_memory()
     log_as_json("trial-runner", settings.log_level)
     work = (settings.work / settings.runner_id).resolve()
+    work.mkdir(parents=True, exist_ok=True)
 
     async def fetch(definition: ModelDefinition) -> Path:
         return await asyncio.to_thread(fetch_model_definition, definition, work / "model_definitions")
@@ -69,6 +74,7 @@ async def main(stop: asyncio.Event) -> None:
         resident_memory=resident_memory(slots) if settings.resident_memory is None else settings.resident_memory,
         address=settings.address or own_address(settings.amqp_url),
         threads_per_slot=settings.threads_per_slot or threads_per_slot(len(slots)),
+        refusing=Watermarks(work, settings.disk_watermark, settings.memory_watermark).exceeded,
         heartbeat=settings.heartbeat_seconds,
         patience=Patience(resend=min(10.0, settings.hand_back_seconds / 3), hand_back=settings.hand_back_seconds),
     )

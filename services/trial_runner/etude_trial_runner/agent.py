@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import structlog
@@ -51,6 +51,7 @@ class Machine:
     threads_per_slot : CPU threads for each slot
     cores : CPU cores: how many trials without a slot may run at a time
     address : where the runners of a gang meet, if this is the first
+    refusing : says why no new trial is taken for now; empty if one is
     resident_memory : bytes that paused trials may hold together, so that a promotion finds them in memory
     storage : URL for the artifacts of experiments that name no storage
     heartbeat : seconds between two heartbeats
@@ -67,6 +68,7 @@ class Machine:
     cores: int = 1
     address: str = "127.0.0.1"
     resident_memory: int = 0
+    refusing: Callable[[], str] = str
     heartbeat: float = 5.0
     patience: Patience = field(default_factory=Patience)
 
@@ -268,6 +270,7 @@ class Agent:
             host=m.host,
             cores=m.cores,
             draining=self._draining,
+            refusing=m.refusing(),
             running=[allocation.running for allocation in self._allocations.values()],
         )
         await self._bus.publish([self._wrap(None, heartbeat)])

@@ -36,11 +36,21 @@ class Station:
     """An agent on a broker of its own."""
 
     def __init__(self, kind: str = "cpu", memory: int = 2**50) -> None:
+        self.refusing = ""
         self.broker = MemoryBroker()
         self.bus = MemoryBus(self.broker)
         self.launcher = ScriptedLauncher()
         slots = [Slot(id=str(number), kind=kind) for number in range(2)]
-        machine = Machine("a", "1", slots, "file:///storage", labels=["big"], heartbeat=0.02, resident_memory=memory)
+        machine = Machine(
+            "a",
+            "1",
+            slots,
+            "file:///storage",
+            labels=["big"],
+            heartbeat=0.02,
+            resident_memory=memory,
+            refusing=lambda: self.refusing,
+        )
         self.agent = Agent(machine, self.bus, Outbox(self.bus, Spool()), self.launcher, fetch, lambda: NOW)
         self.told: list[Event] = []
 
@@ -247,3 +257,10 @@ async def test_a_trial_that_is_over_does_not_rest(station: Station) -> None:
     async with asyncio.timeout(5):
         while {"do": "stop"} not in station.launcher.processes[0].told:
             await asyncio.sleep(0.002)
+
+
+async def test_a_machine_that_is_too_full_says_so_in_its_heartbeats(station: Station) -> None:
+    station.refusing = "the disk is full"
+    async with asyncio.timeout(5):
+        while not any(isinstance(e, RunnerHeartbeat) and e.refusing == "the disk is full" for e in station.hear()):
+            await asyncio.sleep(0.005)
