@@ -1,5 +1,6 @@
 """Model code that misbehaves ends its own trial, with the reason, and harms nothing else."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,8 @@ import psutil
 import pytest
 
 from tests.e2e.installation import Installation
-from tests.models import LINE, ROGUE, line_config, rogue_config
+from tests.e2e.test_resume import HALVING
+from tests.models import LINE, ROGUE, SURFACE, line_config, rogue_config, surface_config
 
 pytestmark = pytest.mark.xdist_group("e2e")
 
@@ -72,3 +74,30 @@ def test_a_trial_cannot_find_the_brokers_password(installation: Installation, tm
     metrics = trials(installation, experiment_id)["pry"]["metrics"]
     assert metrics["loss"] == 0.0
     assert metrics["descriptors"] <= 6, "standard streams, the runner, and what looking itself takes"
+
+
+@pytest.mark.skipif(shutil.which("bwrap") is None, reason="bubblewrap is not installed")
+def test_a_trial_in_a_sandbox_sees_and_changes_little(installation: Installation, tmp_path: Path) -> None:
+    one_runner(installation)
+    environment = {"isolation": "bubblewrap", "network": False}
+    config = rogue_config(tmp_path, "pry", "crash", "leave_children", environment=environment)
+    experiment_id = installation.create(config, ROGUE)
+    assert installation.wait(experiment_id)["state"] == "completed"
+    found = trials(installation, experiment_id)
+    metrics = found["pry"]["metrics"]
+    assert (metrics["loss"], metrics["interfaces"], metrics["writable"]) == (0.0, 1.0, 0.0)
+    assert metrics["processes"] <= 3
+    assert found["crash"]["detail"] == "killed by signal 11"
+    assert found["leave_children"]["state"] == "finished"
+
+
+@pytest.mark.skipif(shutil.which("bwrap") is None, reason="bubblewrap is not installed")
+def test_a_trial_in_a_sandbox_saves_rests_and_goes_on(installation: Installation, tmp_path: Path) -> None:
+    one_runner(installation, slots=1)
+    plain = installation.create(surface_config(tmp_path, searcher=HALVING), SURFACE)
+    installation.wait(plain)
+    environment = {"isolation": "bubblewrap"}
+    boxed = installation.create(surface_config(tmp_path, searcher=HALVING, environment=environment), SURFACE)
+    installation.wait(boxed)
+    one, two = (installation.api.get(f"/experiments/{e}/trials")["items"] for e in (plain, boxed))
+    assert [trial["metrics"] for trial in one] == [trial["metrics"] for trial in two]

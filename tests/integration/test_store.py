@@ -1,8 +1,14 @@
 """Every store keeps the same promises."""
 
+import asyncio
+import sqlite3
+import threading
+import time
+from pathlib import Path
+
 import pytest
 
-from etude.store import Above, Below, ConflictError, DocumentStore, DuplicateKeyError, In, UnstorableError
+from etude.store import Above, Below, ConflictError, DocumentStore, DuplicateKeyError, In, SqliteStore, UnstorableError
 from etude.store.mongo import MongoStore
 from etude.store.schema import EXPERIMENTS, SEARCH_LOG, TRIALS
 from tests.servers.mongod import Mongod
@@ -103,3 +109,22 @@ async def test_opening_twice_keeps_what_is_there(store: DocumentStore) -> None:
     await store.put(EXPERIMENTS, [{"_id": "a"}])
     await store.open()
     assert await store.count(EXPERIMENTS, {}) == 1
+
+
+async def test_a_store_is_closed_after_what_was_begun(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "store.db")
+    await store.open()
+    began = threading.Event()
+
+    def slow(db: sqlite3.Connection) -> list[object]:
+        began.set()
+        time.sleep(0.2)
+        return db.execute("SELECT 1").fetchall()
+
+    reading = asyncio.create_task(store._run(slow))
+    while not began.is_set():
+        await asyncio.sleep(0.005)
+    reading.cancel()
+    await store.close()
+    with pytest.raises(asyncio.CancelledError):
+        await reading

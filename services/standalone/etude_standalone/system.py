@@ -15,6 +15,8 @@ from etude_metrics.service import MetricsService
 from etude_scheduler.service import SchedulerService
 from etude_searcher.service import SearcherService
 from etude_trial_runner.agent import Agent, Machine
+from etude_trial_runner.bubblewrap_launcher import BubblewrapLauncher
+from etude_trial_runner.isolating_launcher import IsolatingLauncher
 from etude_trial_runner.outbox import Outbox
 from etude_trial_runner.slots import cores, detect_slots, resident_memory, threads_per_slot
 from etude_trial_runner.spool import Spool
@@ -116,4 +118,5 @@ class System:
         )
         self._launcher = ZygoteLauncher(work)
         outbox = Outbox(self._bus, Spool(work / "spool.db"))
-        return Agent(machine, self._bus, outbox, self._launcher, fetch, utc_now)
+        isolating = IsolatingLauncher({"process": self._launcher, "bubblewrap": BubblewrapLauncher(work)})
+        return Agent(machine, self._bus, outbox, isolating, fetch, utc_now)

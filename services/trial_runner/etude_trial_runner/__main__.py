@@ -18,6 +18,8 @@ from etude.service.settings import Settings
 from etude_trial_runner.address import own_address
 from etude_trial_runner.agent import Agent, Machine
 from etude_trial_runner.allocation import Patience
+from etude_trial_runner.bubblewrap_launcher import BubblewrapLauncher
+from etude_trial_runner.isolating_launcher import IsolatingLauncher
 from etude_trial_runner.outbox import Outbox
 from etude_trial_runner.privacy import forget_variables, hide_memory
 from etude_trial_runner.session import new_session
@@ -80,7 +82,8 @@ async def main(stop: asyncio.Event) -> None:
     )
     bus = AmqpBus(settings.amqp_url, name=f"runner/{settings.runner_id}", pools=(settings.pool,))
     launcher = ZygoteLauncher(work)
-    agent = Agent(machine, bus, Outbox(bus, Spool(work / "spool.db")), launcher, fetch, utc_now)
+    isolating = IsolatingLauncher({"process": launcher, "bubblewrap": BubblewrapLauncher(work)})
+    agent = Agent(machine, bus, Outbox(bus, Spool(work / "spool.db")), isolating, fetch, utc_now)
     await launcher.start()
     await bus.start()
     joining = asyncio.create_task(agent.start())

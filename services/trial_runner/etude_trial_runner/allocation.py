@@ -352,6 +352,8 @@ class Allocation:
                 local_rank=number,
                 local_size=count,
                 rendezvous=rendezvous or "",
+                isolation=config.environment.isolation,
+                network=config.environment.network,
                 temporary=self._temporary,
             )
             for number in range(count)

@@ -87,8 +87,20 @@ class Environment(BaseModel):
     environment_variables: list[str] | dict[str, list[str]] = []
     memory_limit: Annotated[int, Field(gt=0), BeforeValidator(_memory)] | None = None
     """Bytes that a trial's processes may hold together, on each runner; also such as ``4 GiB``."""
+    isolation: Literal["process", "bubblewrap"] = "process"
+    """How trials are kept from the rest of the machine."""
+    network: bool = True
+    """May trials use the network? Only a sandbox can keep them from it."""
     report_timeout: Annotated[float, Field(gt=0)] | None = None
     """Seconds after which a trial that reports nothing while it trains is taken to hang."""
+
+    @model_validator(mode="after")
+    def _sandbox_for_no_network(self) -> Self:
+        if not self.network and self.isolation == "process":
+            raise PydanticCustomError(
+                "network", "network false needs isolation bubblewrap: a mere process cannot be kept from it", {}
+            )
+        return self
 
     def variables(self, kind: str) -> dict[str, str]:
         """The variables for slots of ``kind`` (``cpu`` or ``cuda``)."""

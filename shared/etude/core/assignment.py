@@ -20,6 +20,7 @@ class Assignment(BaseModel):
     rank, size : number of this process among all of its trial, and how many there are
     local_rank, local_size : the same on this machine alone
     rendezvous : host and port where the processes meet, if there are several
+    isolation, network : how it is kept from the rest of the machine, and whether it may use the network
     temporary : a folder that is removed with the trial's processes
     """
 
@@ -44,6 +45,8 @@ class Assignment(BaseModel):
     local_rank: int = 0
     local_size: int = 1
     rendezvous: str = ""
+    isolation: str = "process"
+    network: bool = True
     temporary: str = ""
     environment: dict[str, str] = {}
 

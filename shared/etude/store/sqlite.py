@@ -47,11 +47,17 @@ class SqliteStore:
         await self._run(_create)
 
     async def close(self) -> None:
-        """Close the file."""
-        if self._connection is not None:
-            connection, self._connection = self._connection, None
-            connection.close()
-        if self._thread is not None:
+        """Close the file, once all that was begun is done; whoever began it may have been cancelled meanwhile."""
+
+        def call() -> None:
+            if self._connection is not None:
+                connection, self._connection = self._connection, None
+                connection.close()
+
+        if self._thread is None:
+            call()
+        else:
+            await asyncio.get_running_loop().run_in_executor(self._thread, call)
             self._thread.shutdown()
 
     async def get(self, collection: Collection, ids: Sequence[str]) -> list[Document]:

