@@ -100,7 +100,8 @@ class Scheduler:
                 for member in execution.allocation.present:
                     self._hold(execution, member)
                 for member in execution.allocation.present:
-                    if self.fleet.present(member.runner_id, member.session) is None:
+                    gone = self.fleet.present(member.runner_id, member.session) is None
+                    if gone and not member.over:  # the loss of another may have ended its part, too
                         self._lose_member(execution, member)
             self._reconcile(execution)
 

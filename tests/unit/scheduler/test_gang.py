@@ -1,6 +1,11 @@
 """A trial over several runners: all or none, and one failure ends all."""
 
+import pytest
+
 from etude.events import AllocationGranted, AllocationRevoked, AllocationStarted, EndReason, Event, TrialExited
+from etude_scheduler.execution import Execution
+from etude_scheduler.scheduler import Scheduler
+from etude_scheduler.share import Share
 from tests.unit.make import later
 from tests.unit.scheduler.pool import Pool, continued, ended, grants, heartbeat, joined, requested, result
 
@@ -104,3 +109,17 @@ def test_a_gang_survives_its_scheduler() -> None:
     pool.hear(ended(1, EndReason.RELEASED, runner_id="a"))
     assert pool.execution(1).allocation is not None
     assert grants(pool.hear(ended(1, EndReason.RELEASED, runner_id="b"))) == [(1, "a", 2)]
+
+
+@pytest.mark.parametrize("met", [False, True])
+def test_a_gang_whose_runners_are_all_gone_when_its_scheduler_comes_back_is_placed_anew(met: bool) -> None:
+    pool, _ = gang()
+    if met:
+        pool.hear(started(), started("b", None))
+    before = pool.scheduler
+    pool.scheduler = Scheduler("default")
+    pool.scheduler.adopt(
+        [Execution.from_document(e.to_document()) for e in before.executions.values()],
+        [Share.from_document(s.to_document()) for s in before.shares.values()],
+    )
+    assert grants(pool.hear(joined("c", slots=4))) == [(1, "c", 2)]

@@ -59,7 +59,7 @@ class PyTorchTrial(Trial):
         ----------
         data_loader : what :meth:`build_validation_data_loader` gave; move batches by ``context.to_device``
         """
-        raise NotImplementedError
+        raise CoreError(f"{type(self).__name__} evaluates batch by batch; write evaluate_full_dataset first")
 
     def evaluation_reducer(self) -> Reducer | dict[str, Reducer]:
         """How the metrics of batches become the validation's: by default their mean, weighted by batch size."""
