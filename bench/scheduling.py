@@ -54,7 +54,7 @@ def measure(policy: Policy, waiting: int) -> float:
     """Microseconds for the end of a trial and the start of the next."""
     now = datetime(2026, 1, 1, tzinfo=UTC)
     scheduler = pool(policy, waiting, now)
-    running = sorted(key for keys in scheduler._allocated.values() for key in keys)
+    running = sorted(key for key, execution in scheduler.executions.items() if execution.allocation)
     began = time.perf_counter()
     for number in range(EVENTS):
         now += timedelta(milliseconds=10)

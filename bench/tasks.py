@@ -29,6 +29,8 @@ def _bench() -> Any:
     spec = importlib.util.spec_from_file_location("hpo_load", DATA / "load.py")
     if spec is None or spec.loader is None or not (DATA / "load.py").exists():
         raise SystemExit(f"the learning curves are not at {DATA}; say where with ETUDE_BENCH_DATA")
+    if importlib.util.find_spec("onnxruntime") is None:
+        raise SystemExit("surrogate learning curves need onnxruntime: pip install onnxruntime, or make bench-quality")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module.Bench("open")

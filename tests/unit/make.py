@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from etude.config import ExperimentConfig, parse
+from etude.core.assignment import Assignment
 from etude.events import Envelope, Event, ExperimentCreated, Length, ModelDefinition, ValidationCompleted
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -37,6 +38,21 @@ def config(
 ) -> ExperimentConfig:
     """A validated configuration."""
     return parse(raw_config(searcher, hyperparameters, **fields))
+
+
+def assignment(**fields: Any) -> Assignment:
+    """What the process of a trial is told."""
+    common: dict[str, Any] = {
+        "experiment_id": "exp",
+        "trial_id": 1,
+        "lease_number": 1,
+        "config": {},
+        "hyperparameters": {},
+        "trial_seed": 1,
+        "train_until": Length.batches(1),
+        "storage": "",
+    }
+    return Assignment(**{**common, **fields})
 
 
 def created(raw: dict[str, Any] | None = None, seed: int = 1) -> ExperimentCreated:

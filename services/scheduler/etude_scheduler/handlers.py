@@ -12,8 +12,9 @@ from etude.store import ConflictError, DocumentStore
 from etude.store.schema import EXPERIMENT_SHARES, RUNNERS, TRIALS
 from etude_scheduler.execution import Execution, Key, document_id
 from etude_scheduler.fleet import Runner
+from etude_scheduler.ledger import Message
 from etude_scheduler.policies import Policy
-from etude_scheduler.scheduler import Message, Scheduler, Timing
+from etude_scheduler.scheduler import Scheduler, Timing
 from etude_scheduler.share import Share
 
 log = structlog.get_logger("etude.scheduler")

@@ -9,9 +9,7 @@ from etude.events import (
     AllocationRevoked,
     AllocationStarted,
     CheckpointSaved,
-    EndReason,
     Event,
-    ExitReason,
     ExperimentActivated,
     ExperimentCanceled,
     ExperimentCompleted,
@@ -31,21 +29,14 @@ from etude.events import (
     ValidationCompleted,
 )
 from etude_scheduler import orders, standing
-from etude_scheduler.claim import Claim, Claims
-from etude_scheduler.execution import Allocation, Execution, Key, Member, Want, document_id
+from etude_scheduler.allocations import Allocations
+from etude_scheduler.execution import Execution, Member, Want
 from etude_scheduler.fleet import Fleet, Runner
+from etude_scheduler.ledger import Ledger, Message
 from etude_scheduler.placing import place, victims
 from etude_scheduler.policies import Policy
 from etude_scheduler.policies.fair_share import FairShare
 from etude_scheduler.share import Share
-
-
-@dataclass(frozen=True)
-class Message:
-    """An event that the scheduler emits, and the experiment that it belongs to."""
-
-    experiment_id: str
-    event: Event
 
 
 @dataclass(frozen=True)
@@ -75,30 +66,24 @@ class Scheduler:
 
     def __init__(self, pool: str, timing: Timing | None = None, policy: Policy | None = None) -> None:
         self.pool = pool
-        self.fleet = Fleet(pool)
-        self.executions: dict[Key, Execution] = {}
-        self.shares: dict[str, Share] = {}
-        self.changed: set[Key] = set()
-        self.changed_shares: set[str] = set()
-        self.changed_runners: set[str] = set()
+        self._ledger = ledger = Ledger(pool, Fleet(pool))
+        self.fleet, self.executions, self.shares = ledger.fleet, ledger.executions, ledger.shares
+        self.changed, self.changed_shares = ledger.changed, ledger.changed_shares
+        self.changed_runners = ledger.changed_runners
+        self._allocations = Allocations(ledger)
         self._timing = timing or Timing()
         self._policy = policy or FairShare()
-        self._claims = Claims()
-        self._of_experiment: dict[str, set[Key]] = {}
-        self._allocated: dict[str, set[Key]] = {}
-        self._messages: list[Message] = []
-        self._now: datetime | None = None
 
     def adopt(self, executions: Iterable[Execution] = (), shares: Iterable[Share] = ()) -> None:
         """Take over what was stored."""
         for share in shares:
             self.shares[share.experiment_id] = share
         for execution in executions:
-            self._remember(execution)
+            self._ledger.remember(execution)
             if execution.allocation:
-                self._claim(execution).hold(execution.slots, self._now)
+                self._ledger.claim(execution).hold(execution.slots, self._ledger.now)
                 for member in execution.allocation.present:
-                    self._hold(execution, member)
+                    self._ledger.hold(execution, member)
                 for member in execution.allocation.present:
                     gone = self.fleet.present(member.runner_id, member.session) is None
                     if gone and not member.over:  # the loss of another may have ended its part, too
@@ -106,23 +91,12 @@ class Scheduler:
             self._reconcile(execution)
 
     def committed(self) -> None:
-        """What changed is stored. Trials that are over and hold nothing leave memory, until they are named again."""
-        for key in self.changed:
-            if not self.executions[key].open:
-                del self.executions[key]
-                self._of_experiment[key[0]].discard(key)
-        for experiment_id in {experiment_id for experiment_id, _ in self.changed} | self.changed_shares:
-            if self._share(experiment_id).state == "ended" and not self._of_experiment.get(experiment_id):
-                del self.shares[experiment_id]
-                self._claims.drop(experiment_id)
-                self._of_experiment.pop(experiment_id, None)
-        self.changed.clear()
-        self.changed_shares.clear()
-        self.changed_runners.clear()
+        """What changed is stored."""
+        self._ledger.committed()
 
     def hear(self, experiment_id: str | None, event: Event, now: datetime) -> list[Message]:
         """Take an event in; returns what to tell. Events may come late, twice and in any order."""
-        self._now = now
+        self._ledger.now = now
         match event:
             case RunnerJoined() | RunnerHeartbeat():
                 self._runner_seen(event, now)
@@ -137,32 +111,32 @@ class Scheduler:
                 self._change_runner(event)
             case _ if experiment_id is not None:
                 self._hear_of_experiment(experiment_id, event, now)
-        return self._take_messages()
+        return self._ledger.take_messages()
 
     def place(self, now: datetime) -> list[Message]:
         """Give free slots to waiting trials."""
-        for execution, members in place(self._claims, self.fleet, self._policy, now, self._timing.keep_after):
-            self._grant(execution, members, now)
-        return self._take_messages()
+        for execution, members in place(self._ledger.claims, self.fleet, self._policy, now, self._timing.keep_after):
+            self._allocations.grant(execution, members, now)
+        return self._ledger.take_messages()
 
     def tick(self, now: datetime) -> list[Message]:
         """Declare silent runners lost, and preempt trials for others that have waited too long."""
         for runner in self.fleet.silent(now, self._timing.runner_timeout):
             self._lose(runner)
         after = self._timing.preempt_after
-        for execution in victims(self._claims, self.fleet, self._policy, self._allocated_to, now, after):
-            self._take_back(execution)
-        return self._take_messages()
+        for execution in victims(self._ledger.claims, self.fleet, self._policy, self._ledger.allocated_to, now, after):
+            self._allocations.take_back(execution)
+        return self._ledger.take_messages()
 
     def report(self) -> PoolReported:
         """The pool as it is, for people."""
-        return standing.report(self.pool, self._claims, self.fleet, self._policy, self._allocated_to)
+        return standing.report(self.pool, self._ledger.claims, self.fleet, self._policy, self._ledger.allocated_to)
 
     def reminders(self) -> list[Message]:
         """Say again what only the searcher can answer: results without a decision, and trials that were given up."""
         messages = []
         for execution in self.executions.values():
-            if not self._share(execution.experiment_id).active or execution.closed:
+            if not self._ledger.share(execution.experiment_id).active or execution.closed:
                 continue
             if execution.exited:
                 said: Event = TrialExited.model_validate(execution.exited)
@@ -206,15 +180,14 @@ class Scheduler:
         activated: ExperimentActivated | None = None,
         killed: bool = False,
     ) -> None:
-        share = self._share(experiment_id)
+        share = self._ledger.share(experiment_id)
         before = (share.state, share.revision, share.config is None)
         share.become(state, revision, killed)
         if activated is not None and (share.config is None or revision == share.revision):
             share.config, share.model_definition = activated.config, activated.model_definition.to_json()
         if before != (share.state, share.revision, share.config is None):
             self.changed_shares.add(experiment_id)
-            for key in sorted(self._of_experiment.get(experiment_id, ())):
-                execution = self.executions[key]
+            for execution in self._ledger.of_experiment(experiment_id):
                 if execution.closed_with_experiment:
                     execution.reopen()
                     self.changed.add(execution.key)
@@ -228,7 +201,7 @@ class Scheduler:
         execution = self.executions.get((experiment_id, event.trial_id))
         if execution is None or event.lease_number != execution.lease_number:
             if execution is not None and isinstance(event, AllocationEnded) and event.resident:
-                self._tell(execution, orders.evict(execution, event.runner_id, event.lease_number))
+                self._ledger.tell(execution, orders.evict(execution, event.runner_id, event.lease_number))
             return
         self._update(experiment_id, event.trial_id, lambda e: self._report(e, event))
 
@@ -239,7 +212,7 @@ class Scheduler:
     ) -> None:
         match event:
             case AllocationStarted():
-                self._started(execution, event.runner_id, event.rendezvous)
+                self._allocations.started(execution, event.runner_id, event.rendezvous)
             case CheckpointSaved():
                 execution.saved(event.uri, event.length.amount)
                 self._works(execution)
@@ -255,19 +228,19 @@ class Scheduler:
                     self._rests(execution, event.runner_id)
             case AllocationEnded() if execution.allocation:
                 if member := execution.allocation.member(event.runner_id):
-                    self._member_ended(execution, member, event)
+                    self._allocations.ended(execution, member, event)
 
     def _rests(self, execution: Execution, runner_id: str) -> None:
         """A paused trial rests in a runner's memory: if it is promoted, it had best go on there."""
         runner = self.fleet.runners.get(runner_id)
         if execution.over:
-            self._tell(execution, orders.evict(execution, runner_id, execution.lease_number))
+            self._ledger.tell(execution, orders.evict(execution, runner_id, execution.lease_number))
         elif runner is not None:
             execution.resident = Member(runner.runner_id, runner.session, [], over=True)
 
     def _works(self, execution: Execution) -> None:
         """A trial of its experiment had something to report."""
-        share = self._share(execution.experiment_id)
+        share = self._ledger.share(execution.experiment_id)
         if not share.works:
             share.works = True
             self.changed_shares.add(share.experiment_id)
@@ -276,7 +249,7 @@ class Scheduler:
         key = (experiment_id, trial_id)
         execution = self.executions.get(key)
         if execution is None:
-            execution = self._remember(Execution(experiment_id, trial_id, self.pool))
+            execution = self._ledger.remember(Execution(experiment_id, trial_id, self.pool))
         before = execution.to_document()
         change(execution)
         if execution.to_document() != before:
@@ -285,31 +258,31 @@ class Scheduler:
 
     def _reconcile(self, execution: Execution) -> None:
         """Bring what a trial holds in line with what it should do."""
-        share = self._share(execution.experiment_id)
+        share = self._ledger.share(execution.experiment_id)
         if share.ending and not execution.closed:  # what closed it was lost, or is late
             execution.close(share.ending)
             execution.closed_with_experiment = True
             self.changed.add(execution.key)
         want = execution.want() if share.active or execution.over else Want.REST
-        claim = self._claim(execution)
+        claim = self._ledger.claim(execution)
         claim.remove(execution)
         if execution.resident and execution.over:
-            self._tell(execution, orders.evict(execution, execution.resident.runner_id, execution.lease_number))
+            self._ledger.tell(execution, orders.evict(execution, execution.resident.runner_id, execution.lease_number))
             execution.resident = None
         allocation = execution.allocation
         if allocation is None:
             if want is Want.TRAIN:
-                self._claims.add(claim, execution, self._now)
+                self._ledger.claims.add(claim, execution, self._ledger.now)
         elif want is Want.TRAIN:
             if allocation.train_until < execution.target:
                 allocation.train_until = execution.target
                 self.changed.add(execution.key)
                 for member in allocation.present:
-                    self._tell(execution, orders.extend(execution, member))
+                    self._ledger.tell(execution, orders.extend(execution, member))
         elif want is not Want.DECISION:
-            self._take_back(execution)
+            self._allocations.take_back(execution)
             if execution.idle:
-                self._let_go(execution, allocation)
+                self._allocations.let_go(execution, allocation)
 
     # Runners
 
@@ -320,7 +293,7 @@ class Scheduler:
             return
         self.changed_runners.add(runner.runner_id)
         returned = before is None or before.gone or before.session != runner.session
-        for execution in self._allocated_to(runner.runner_id):
+        for execution in self._ledger.allocated_to(runner.runner_id):
             member = self._member(execution, runner.runner_id)
             if member.session != runner.session:
                 self._lose_member(execution, member)
@@ -339,214 +312,56 @@ class Scheduler:
             runner.crashed = []
         self.changed_runners.add(runner.runner_id)
         if event.drain and not event.enabled:
-            for execution in self._allocated_to(runner.runner_id):
-                self._take_back(execution)
+            for execution in self._ledger.allocated_to(runner.runner_id):
+                self._allocations.take_back(execution)
 
     def _compare(self, runner: Runner, heartbeat: RunnerHeartbeat, now: datetime) -> None:
         """Tell a runner again what its heartbeat shows that it does not know."""
         running = {(r.experiment_id, r.trial_id, r.lease_number): r for r in heartbeat.running}
-        for execution in self._allocated_to(runner.runner_id):
+        for execution in self._ledger.allocated_to(runner.runner_id):
             allocation, member = execution.allocation, self._member(execution, runner.runner_id)
             assert allocation
-            share = self._share(execution.experiment_id)
+            share = self._ledger.share(execution.experiment_id)
             entry = running.pop((*execution.key, execution.lease_number), None)
             if entry is None:
                 late = now - datetime.fromisoformat(allocation.granted_at) > self._timing.grant_grace
                 if late and allocation.may_start(member):
-                    self._tell(execution, orders.grant(execution, share, member))
+                    self._ledger.tell(execution, orders.grant(execution, share, member))
                 continue
-            self._started(execution, runner.runner_id, entry.rendezvous)
+            self._allocations.started(execution, runner.runner_id, entry.rendezvous)
             if not share.active or execution.want() in (Want.REST, Want.OVER) or allocation.taken_back == "revoked":
-                self._tell(execution, orders.take_back(execution, member))
+                self._ledger.tell(execution, orders.take_back(execution, member))
             elif entry.train_until.amount < allocation.train_until:
-                self._tell(execution, orders.extend(execution, member))
+                self._ledger.tell(execution, orders.extend(execution, member))
         for (experiment_id, trial_id, lease_number), entry in running.items():
             if entry.stopping:
                 continue
             if (told := self.executions.get((experiment_id, trial_id))) and lease_number == told.lease_number:
-                self._tell(told, orders.let_go(told, runner.runner_id))
+                self._ledger.tell(told, orders.let_go(told, runner.runner_id))
                 continue
             stale = AllocationRevoked(
                 runner_id=runner.runner_id, trial_id=trial_id, lease_number=lease_number, kill=True
             )
-            self._messages.append(Message(experiment_id, stale))
+            self._ledger.tell_of(experiment_id, stale)
 
     def _lose(self, runner: Runner) -> None:
         runner.gone = True
         runner.used.clear()
         runner.guests.clear()
         self.changed_runners.add(runner.runner_id)
-        for execution in self._allocated_to(runner.runner_id):
+        for execution in self._ledger.allocated_to(runner.runner_id):
             self._lose_member(execution, self._member(execution, runner.runner_id))
 
-    def _allocated_to(self, runner_id: str) -> list[Execution]:
-        return [self.executions[key] for key in sorted(self._allocated.get(runner_id, ()))]
-
-    # Allocations
-
-    def _grant(self, execution: Execution, members: list[Member], now: datetime) -> None:
-        execution.lease_number += 1
-        execution.resident = None
-        execution.allocation = Allocation(members, execution.target, now.isoformat())
-        claim = self._claim(execution)
-        claim.remove(execution)
-        claim.hold(execution.slots, now)
-        self._claims.granted(claim, now)
-        for member in members:
-            self._hold(execution, member)
-        self.changed.add(execution.key)
-        self._tell(execution, orders.grant(execution, claim.share, members[0]))
-
-    def _started(self, execution: Execution, runner_id: str, rendezvous: str | None) -> None:
-        """A member runs; the first of a gang tells where the others meet it."""
-        allocation = execution.allocation
-        member = allocation.member(runner_id) if allocation else None
-        if allocation is None or member is None:
-            return
-        if not member.started:
-            member.started = True
-            self.changed.add(execution.key)
-        if member is allocation.members[0] and rendezvous and allocation.rendezvous is None:
-            allocation.rendezvous = rendezvous
-            self.changed.add(execution.key)
-            for other in allocation.present[1:]:
-                self._tell(execution, orders.grant(execution, self._share(execution.experiment_id), other))
-
-    def _take_back(self, execution: Execution, kill: bool = False) -> None:
-        """Order the slots back, once; heartbeats tell whether the order must be said again."""
-        allocation = execution.allocation
-        assert allocation
-        before = allocation.taken_back
-        allocation.taken_back = "kill" if kill else before
-        told = [(member, orders.take_back(execution, member)) for member in allocation.present]
-        order = told[0][1]
-        allocation.taken_back = "kill" if isinstance(order, AllocationRevoked) and order.kill else order.name()[1]
-        if allocation.taken_back == before:
-            return
-        self.changed.add(execution.key)
-        for member, order in told:
-            if allocation.may_start(member):
-                self._tell(execution, order)
-            else:  # it was not told of its part yet
-                self._release(execution, member)
-
-    def _let_go(self, execution: Execution, allocation: Allocation) -> None:
-        """A trial that only waited for this decision has nothing left to do: its slots are free at once.
-
-        Its checkpoint is written. The runner starts nobody on these slots before its processes are gone.
-        """
-        for member in allocation.present:
-            self._release(execution, member)
-        self._conclude(execution, allocation)
-
     def _lose_member(self, execution: Execution, member: Member) -> None:
-        """A runner is lost: the trial goes back into the queue, with its latest checkpoint."""
-        assert execution.allocation
-        execution.allocation.lost = True
-        self._release(execution, member)
-        self._break_up(execution)
-        self.changed.add(execution.key)
+        """A part of an allocation is lost with its runner: the trial goes back into the queue."""
+        self._allocations.lose(execution, member)
         self._reconcile(execution)
-
-    def _member_ended(self, execution: Execution, member: Member, event: AllocationEnded) -> None:
-        allocation = execution.allocation
-        assert allocation
-        failed = event.reason in (EndReason.FAILED, EndReason.INVALID_HYPERPARAMETERS)
-        if not allocation.failed and (failed or member is allocation.members[0]):
-            allocation.failed, allocation.outcome = failed, event.to_json()
-        self._judge_runner(execution, event)
-        self._release(execution, member)
-        self._break_up(execution)
-
-    def _break_up(self, execution: Execution) -> None:
-        """A gang is whole or ends; once nobody holds slots any more, the allocation is over."""
-        allocation = execution.allocation
-        assert allocation
-        if allocation.present and (allocation.failed or allocation.lost):
-            self._take_back(execution, kill=True)
-        if not allocation.present:
-            self._conclude(execution, allocation)
-
-    def _conclude(self, execution: Execution, allocation: Allocation) -> None:
-        """Nobody holds slots any more: what follows for the trial?"""
-        execution.allocation = None
-        self._claim(execution).hold(-execution.slots, self._now)
-        if self._now is not None:
-            self._claims.lasted((self._now - datetime.fromisoformat(allocation.granted_at)).total_seconds())
-        if allocation.lost or allocation.outcome is None:
-            return
-        event = AllocationEnded.model_validate(allocation.outcome)
-        if event.reason is EndReason.FAILED and not execution.over:
-            if execution.restarts >= self._share(execution.experiment_id).max_restarts:
-                self._exit(execution, event, ExitReason.RESTARTS_USED_UP)
-            else:
-                execution.restarts += 1
-        elif event.reason is EndReason.INVALID_HYPERPARAMETERS:
-            self._exit(execution, event, ExitReason.INVALID_HYPERPARAMETERS)
-
-    def _exit(self, execution: Execution, ended: AllocationEnded, reason: ExitReason) -> None:
-        exited = TrialExited(
-            trial_id=execution.trial_id,
-            reason=reason,
-            restarts=execution.restarts,
-            detail=ended.detail,
-            log_tail=ended.log_tail,
-        )
-        execution.exited = exited.to_json()
-        self._tell(execution, exited)
-
-    def _judge_runner(self, execution: Execution, event: AllocationEnded) -> None:
-        """Three different trials in a row that fail at their start, though their experiments do work, are its fault."""
-        runner = self.fleet.runners.get(event.runner_id)
-        if runner is None:
-            return
-        crashed = event.reason is EndReason.FAILED and event.at_start
-        if crashed and self._share(execution.experiment_id).works:
-            runner.crash(document_id(execution.key))
-        elif not crashed and runner.crashed and runner.disabled is None:
-            runner.crashed = []
-        else:
-            return
-        self.changed_runners.add(runner.runner_id)
-
-    def _hold(self, execution: Execution, member: Member) -> None:
-        self.fleet.hold(execution, member)
-        self._allocated.setdefault(member.runner_id, set()).add(execution.key)
-
-    def _release(self, execution: Execution, member: Member) -> None:
-        """A member holds its slots no longer."""
-        member.over = True
-        self.fleet.free(execution, member)
-        self._allocated[member.runner_id].discard(execution.key)
-
-    # Small things
-
-    def _remember(self, execution: Execution) -> Execution:
-        self.executions[execution.key] = execution
-        self._of_experiment.setdefault(execution.experiment_id, set()).add(execution.key)
-        return execution
-
-    def _claim(self, execution: Execution) -> Claim:
-        return self._claims.of(self._share(execution.experiment_id))
 
     def _member(self, execution: Execution, runner_id: str) -> Member:
         """The part of a runner that holds slots for a trial."""
         member = execution.allocation.member(runner_id) if execution.allocation else None
         assert member, f"{runner_id} holds no slots for trial {execution.key}"
         return member
-
-    def _share(self, experiment_id: str) -> Share:
-        share = self.shares.get(experiment_id)
-        if share is None:
-            share = self.shares[experiment_id] = Share(experiment_id, self.pool)
-        return share
-
-    def _tell(self, execution: Execution, event: Event) -> None:
-        self._messages.append(Message(execution.experiment_id, event))
-
-    def _take_messages(self) -> list[Message]:
-        messages, self._messages = self._messages, []
-        return messages
 
 
 def _pause(execution: Execution, length: int) -> None:

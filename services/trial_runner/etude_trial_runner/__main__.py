@@ -49,6 +49,8 @@ class RunnerSettings(Settings):
     """Where model definitions are unpacked and unconfirmed reports wait."""
     heartbeat_seconds: Annotated[float, Field(gt=0)] = 5.0
     hand_back_seconds: Annotated[float, Field(gt=0)] = 60.0
+    stop_seconds: Annotated[float, Field(gt=0)] = 120.0
+    """How long trials may take to save a checkpoint and end, when their slots are wanted back or the runner leaves."""
 
 
 async def main(stop: asyncio.Event) -> None:
@@ -78,7 +80,11 @@ async def main(stop: asyncio.Event) -> None:
         threads_per_slot=settings.threads_per_slot or threads_per_slot(len(slots)),
         refusing=Watermarks(work, settings.disk_watermark, settings.memory_watermark).exceeded,
         heartbeat=settings.heartbeat_seconds,
-        patience=Patience(resend=min(10.0, settings.hand_back_seconds / 3), hand_back=settings.hand_back_seconds),
+        patience=Patience(
+            resend=min(10.0, settings.hand_back_seconds / 3),
+            hand_back=settings.hand_back_seconds,
+            stop=settings.stop_seconds,
+        ),
     )
     bus = AmqpBus(settings.amqp_url, name=f"runner/{settings.runner_id}", pools=(settings.pool,))
     launcher = ZygoteLauncher(work)

@@ -30,6 +30,7 @@ from etude.events import (
 from etude.service.clock import Clock
 from etude.service.runtime import every
 from etude_trial_runner.allocation import Allocation, Fetch, Patience
+from etude_trial_runner.assignments import Place
 from etude_trial_runner.launcher import Launcher
 from etude_trial_runner.outbox import Outbox
 from etude_trial_runner.residents import Resident, Residents, end, memory_is_short
@@ -76,6 +77,11 @@ class Machine:
     def kind(self) -> str:
         """``cuda`` or ``cpu``."""
         return self.slots[0].kind if self.slots else "cpu"
+
+    @property
+    def place(self) -> Place:
+        """What it has for each trial."""
+        return Place(self.storage, self.kind, self.threads_per_slot, self.address)
 
 
 class Agent:
@@ -198,11 +204,8 @@ class Agent:
             report=lambda event: self._outbox.report(self._wrap(experiment_id, event)),
             send=lambda event: self._outbox.telemetry(self._wrap(experiment_id, event)),
             clock=self._clock,
-            storage=self.machine.storage,
-            kind=self.machine.kind,
-            threads=self.machine.threads_per_slot,
+            place=self.machine.place,
             patience=self.machine.patience,
-            address=self.machine.address,
             resident=self._resident_for(experiment_id, granted),
         )
         self._allocations[lease] = allocation

@@ -3,17 +3,15 @@
 import asyncio
 import contextlib
 import math
-import shutil
-import tempfile
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import structlog
 
-from etude.artifacts import ArtifactError, storage_url
-from etude.config import parse
-from etude.core.assignment import Assignment
+from etude.artifacts import ArtifactError
+from etude.config import ExperimentConfig, parse
 from etude.core.link import Message
 from etude.events import (
     AllocationEnded,
@@ -29,8 +27,10 @@ from etude.events import (
     ValidationCompleted,
 )
 from etude.service.clock import Clock
-from etude_trial_runner.launcher import Launcher, LaunchError, TrialProcess
+from etude_trial_runner.assignments import Place, assignments, world_size
+from etude_trial_runner.launcher import Launcher, LaunchError
 from etude_trial_runner.meeting import MeetingPlace
+from etude_trial_runner.processes import Processes
 from etude_trial_runner.residents import Resident
 from etude_trial_runner.telemetry import Telemetry
 from etude_trial_runner.watch import Watch
@@ -50,7 +50,8 @@ class Patience:
     ----------
     resend : for a decision, before the validation is reported again
     hand_back : for a decision, before the slots are handed back
-    stop : for a process that was told to stop, before it is killed; it may have a checkpoint to write
+    stop : for a process that was told to stop, before it is killed; it may have a checkpoint to write. What a
+        configuration says in ``preemption_timeout`` counts more
     """
 
     resend: float = 10.0
@@ -59,19 +60,18 @@ class Patience:
 
 
 class Allocation:
-    """Starts a trial's processes, hears what they say, tells them how far to train, and says how they ended.
+    """Tells a trial's processes how far to train, hears what they say, and says how they ended.
 
-    There is a process for each slot, and one for a trial that has none or a part of one. The first of all (of the
-    gang, if the trial spans runners) speaks for the trial, and tells the others how far to train. One failure ends all.
+    The first process of all (of the gang, if the trial spans runners) speaks for the trial, and tells the others how
+    far to train.
 
     Parameters
     ----------
     experiment_id, granted : what is to be done
+    launcher, fetch : start processes, and make their code available
     report : takes events that must arrive
     send : takes telemetry
-    storage : URL of the runner's own storage, for experiments that name none
-    kind, threads : of the slots
-    address : of this machine, where the processes of a gang meet
+    place : what this machine has for the trial
     resident : the trial's process, if it rests here and can go on
     """
 
@@ -85,31 +85,23 @@ class Allocation:
         report: Callable[[Event], None],
         send: Callable[[Event], None],
         clock: Clock,
-        storage: str,
-        kind: str,
-        threads: int,
+        place: Place,
         patience: Patience,
-        address: str = "127.0.0.1",
         resident: Resident | None = None,
     ) -> None:
         self.experiment_id = experiment_id
         self.granted = granted
-        self._launcher = launcher
         self._fetch = fetch
         self._report = report
-        self._storage = storage
-        self._kind = kind
-        self._threads = threads
+        self._place = place
         self._patience = patience
-        self._address = address
         self._resident = resident
         self._waits = False
-        self._rests = asyncio.Event()
         self._meeting: MeetingPlace | None = None
         self._train_until = granted.train_until
         first_rank = granted.gang.first_rank if granted.gang else 0
         self._telemetry = Telemetry(granted.trial_id, granted.lease_number, send, clock, first_rank)
-        self._processes: list[TrialProcess] = []
+        self._processes = Processes(launcher, self._heard_of, self._telemetry.wrote)
         self._last_validation: ValidationCompleted | None = None
         self._waiting: asyncio.Task[None] | None = None
         self._stopping: asyncio.Task[None] | None = None
@@ -118,7 +110,6 @@ class Allocation:
         self._failure = ""
         self._invalid = False
         self._spoke = False
-        self._temporary = ""
         self._watch: Watch | None = None
 
     @property
@@ -139,7 +130,7 @@ class Allocation:
             trial_id=self.granted.trial_id,
             lease_number=self.granted.lease_number,
             train_until=self._train_until,
-            rendezvous=self._meeting.rendezvous if self._meeting else None,
+            rendezvous=self._rendezvous,
             stopping=self.stopping,
         )
 
@@ -167,8 +158,7 @@ class Allocation:
         """End at once."""
         self._stop_reason = self._stop_reason or EndReason.PREEMPTED
         self._killed = True
-        for process in self._processes:
-            process.kill()
+        self._processes.kill()
 
     def rest(self, budget: int) -> bool:
         """Suspend the process of a paused trial instead of ending it; False if that cannot be.
@@ -177,35 +167,29 @@ class Allocation:
         ----------
         budget : bytes of memory for resting trials
         """
-        able = budget > 0 and self._waits and len(self._processes) == 1 and self.granted.gang is None
-        if not able or self.stopping or self._checkpoint() is None:
+        able = budget > 0 and self._waits and self.granted.gang is None and not self.stopping
+        if not able or self._checkpoint() is None or not self._processes.rest():
             return False
         self._stop_reason = EndReason.RELEASED
         self._stop_waiting()
-        self._rests.set()
         return True
 
     def resting(self) -> Resident | None:
         """The process that rests, once the allocation has ended."""
         checkpoint = self._checkpoint()
-        if not self._kept or checkpoint is None or not self._processes[0].alive:
+        if not self._processes.kept or checkpoint is None or not self._processes.first.alive:
             return None
         granted = self.granted
         return Resident(
             key=(self.experiment_id, granted.trial_id),
             lease_number=granted.lease_number,
-            process=self._processes[0],
+            process=self._processes.first,
             checkpoint=checkpoint.uri,
             slots=granted.slots,
-            kind=self._kind,
+            kind=self._place.kind,
             promise=self._promise(),
-            temporary=self._temporary,
+            temporary=str(self._processes.temporary),
         )
-
-    @property
-    def _kept(self) -> bool:
-        """Is the process to rest when the allocation ends?"""
-        return self._rests.is_set() and not self._killed
 
     def _checkpoint(self) -> CheckpointReference | None:
         """That of the result which was decided upon."""
@@ -215,7 +199,7 @@ class Allocation:
         """Who has come further is more promising, and of these who is better."""
         validation = self._last_validation
         assert validation is not None
-        searcher = parse(self.granted.config).searcher
+        searcher = self._config.searcher
         value = validation.metrics.get(searcher.metric, math.nan)
         merit = -value if searcher.smaller_is_better else value
         return validation.length.amount, -math.inf if math.isnan(merit) else merit
@@ -229,13 +213,9 @@ class Allocation:
             if self._resident is not None:
                 self._wake(self._resident)
             else:
-                await self._launch_all()
-            if self._processes:
-                self._watch = self._make_watch()
-                meeting = self._meeting.rendezvous if self._meeting else None
-                self._report(AllocationStarted(**self._ids(), slots=self.granted.slots, rendezvous=meeting))
-                self._catch_up()
-                exit_code = await self._wait()
+                await self._launch()
+            if len(self._processes):
+                exit_code = await self._follow()
         except (ArtifactError, LaunchError, OSError, ValueError) as error:
             self._failure = str(error)
         finally:
@@ -244,133 +224,70 @@ class Allocation:
                 self._stopping.cancel()
             if self._meeting is not None:
                 self._meeting.close()
-            if not self._kept:
-                if exit_code is None:
-                    for process in self._processes:
-                        process.kill()
-                if self._temporary:
-                    shutil.rmtree(self._temporary, ignore_errors=True)
+            self._processes.clear()
         await self._telemetry.close()
         return self._ended(exit_code)
 
+    @cached_property
+    def _config(self) -> ExperimentConfig:
+        return parse(self.granted.config)
+
     def _wake(self, resident: Resident) -> None:
         """Let the process that rests go on under this lease."""
-        self._temporary = resident.temporary
-        self._processes = [resident.process]
-        resident.process.resume(self._heard, self._telemetry.wrote)
+        self._processes.wake(resident)
         train_until = self.granted.train_until.model_dump(mode="json")
-        lease_number = self.granted.lease_number
-        resident.process.send({"do": "resume", "lease_number": lease_number, "train_until": train_until})
+        self._tell({"do": "resume", "lease_number": self.granted.lease_number, "train_until": train_until})
 
-    async def _launch_all(self) -> None:
+    async def _launch(self) -> None:
+        gang = self.granted.gang
         directory = await self._fetch(self.granted.model_definition)
-        self._temporary = tempfile.mkdtemp(prefix="etude-trial-")  # short: sockets lie there
-        for assignment in self._assignments(directory):
-            if not self._killed:
-                await self._launch(assignment)
-
-    async def _launch(self, assignment: Assignment) -> None:
-        rank = assignment.rank
-        self._processes.append(
-            await self._launcher.launch(
-                assignment,
-                self._heard if rank == 0 else self._heard_of_another,
-                lambda stream, text: self._telemetry.wrote(stream, text, rank),
+        if world_size(self.granted) > 1 and (gang is None or gang.rendezvous is None):
+            self._meeting = MeetingPlace(self._place.address if gang else _HERE)
+        await self._processes.launch(
+            assignments(
+                self.experiment_id,
+                self.granted,
+                self._config,
+                self._place,
+                model_directory=directory,
+                temporary=self._processes.temporary,
+                rendezvous=self._rendezvous or (gang and gang.rendezvous) or "",
             )
         )
 
-    async def _wait(self) -> int:
-        """The exit code of the first process that fails, upon which all are killed; else 0, also if one rests."""
-        assert self._watch is not None
-        watching = asyncio.create_task(self._watch.keep())
-        resting = asyncio.create_task(self._rests.wait())
-        ending = asyncio.create_task(self._until_ended())
-        await asyncio.wait([resting, ending], return_when=asyncio.FIRST_COMPLETED)
-        watching.cancel()
-        resting.cancel()
-        if ending.done():
-            return ending.result()
-        ending.cancel()
-        return 0
-
-    async def _until_ended(self) -> int:
-        waiting = [asyncio.ensure_future(process.wait()) for process in self._processes]
-        failed = 0
-        try:
-            for ended in asyncio.as_completed(waiting):
-                code = await ended
-                if code != 0 and failed == 0:
-                    failed = code
-                    for process in self._processes:
-                        process.kill()
-        finally:
-            for task in waiting:
-                task.cancel()
-        return failed
-
-    def _make_watch(self) -> Watch:
-        environment = parse(self.granted.config).environment
-        pids = [process.pid for process in self._processes]
+    async def _follow(self) -> int:
+        """Say that they run, watch them, and wait until they have ended or rest; returns the exit code."""
+        environment = self._config.environment
         silence = environment.report_timeout if self.leads else None
-        return Watch(pids, environment.memory_limit, silence, self._exceeded)
+        self._watch = Watch(self._processes.pids, environment.memory_limit, silence, self._exceeded)
+        self._report(AllocationStarted(**self._ids(), slots=self.granted.slots, rendezvous=self._rendezvous))
+        self._catch_up()
+        watching = asyncio.create_task(self._watch.keep())
+        try:
+            return await self._processes.wait()
+        finally:
+            watching.cancel()
+
+    @property
+    def _rendezvous(self) -> str | None:
+        """Where others meet the first process, if that was opened here."""
+        return self._meeting.rendezvous if self._meeting else None
 
     def _exceeded(self, reason: str) -> None:
         """A limit was exceeded: the trial fails for that."""
         self._failure = reason
-        for process in self._processes:
-            process.kill()
-
-    def _assignments(self, directory: Path) -> list[Assignment]:
-        """One for each process."""
-        granted, gang = self.granted, self.granted.gang
-        config = parse(granted.config)
-        count = max(len(granted.slots), 1)
-        size = gang.size if gang else count
-        if size > 1 and (gang is None or gang.rendezvous is None):
-            self._meeting = MeetingPlace(self._address if gang else _HERE)
-        rendezvous = self._meeting.rendezvous if self._meeting else (gang.rendezvous if gang else None)
-        first = gang.first_rank if gang else 0
-        return [
-            Assignment(
-                experiment_id=self.experiment_id,
-                trial_id=granted.trial_id,
-                lease_number=granted.lease_number,
-                config=granted.config,
-                hyperparameters=granted.hyperparameters,
-                trial_seed=granted.trial_seed,
-                train_until=granted.train_until,
-                checkpoint=granted.checkpoint,
-                model_directory=str(directory),
-                storage=storage_url(config.checkpoint_storage, self._storage),
-                slots=granted.slots,
-                kind=self._kind,
-                share=granted.share,
-                threads=max(1, int(self._threads * granted.share)),
-                environment=config.environment.variables(self._kind),
-                rank=first + number,
-                size=size,
-                local_rank=number,
-                local_size=count,
-                rendezvous=rendezvous or "",
-                isolation=config.environment.isolation,
-                network=config.environment.network,
-                temporary=self._temporary,
-            )
-            for number in range(count)
-        ]
+        self._processes.kill()
 
     def _catch_up(self) -> None:
         """Orders that came while the processes started."""
-        if self._killed:
-            self.kill()
         if self._train_until != self.granted.train_until:
             self._tell({"do": "extend", "train_until": self._train_until.model_dump(mode="json")})
         if self._stop_reason is not None:
             self._tell({"do": "stop"})
 
-    def _heard_of_another(self, message: Message) -> None:
+    def _heard_of(self, message: Message, rank: int) -> None:
         """A process that is not the first has nothing to say but why it ended."""
-        if message["say"] in ("failed", "invalid-hyperparameters") and not self._failure:
+        if rank == 0 or (message["say"] in ("failed", "invalid-hyperparameters") and not self._failure):
             self._heard(message)
 
     def _heard(self, message: Message) -> None:
@@ -426,13 +343,14 @@ class Allocation:
             self._waiting = None
 
     async def _insist(self) -> None:
-        await asyncio.sleep(self._patience.stop)
+        timeout = self._config.preemption_timeout
+        await asyncio.sleep(self._patience.stop if timeout is None else timeout)
         self.kill()
 
     def _tell(self, message: Message) -> None:
         """Tell the first process, if it is here; it tells the others."""
-        if self.leads and self._processes:
-            self._processes[0].send(message)
+        if self.leads:
+            self._processes.tell(message)
 
     def _ids(self) -> dict[str, object]:
         g = self.granted

@@ -26,12 +26,13 @@ from etude.events import (
     TrialRequested,
 )
 from etude_scheduler.execution import Key
+from etude_scheduler.ledger import Message
 from etude_scheduler.policies import Policy
 from etude_scheduler.policies.fair_share import FairShare
 from etude_scheduler.policies.first_come import FirstCome
 from etude_scheduler.policies.priority import Priority
 from etude_scheduler.policies.round_robin import RoundRobin
-from etude_scheduler.scheduler import Message, Scheduler
+from etude_scheduler.scheduler import Scheduler
 from tests.unit.make import MODEL, NOW, raw_config
 from tests.unit.scheduler.fleets import House
 
@@ -95,7 +96,7 @@ class Drama:
                     for slot in member.slots:
                         shares[member.runner_id, slot] += min(execution.slots, 1)
         assert all(share <= 1 + 1e-6 for share in shares.values()), shares
-        for claim in self.scheduler._claims:
+        for claim in self.scheduler._ledger.claims:
             assert abs(claim.held - held[claim.experiment_id]) < 1e-6
         for runner in self.scheduler.fleet.runners.values():
             there = {slot for runner_id, slot in shares if runner_id == runner.runner_id}

@@ -1,7 +1,7 @@
 """Trial processes that do what a test says."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -65,11 +65,13 @@ class ScriptedLauncher:
     def __init__(self, failure: Exception | None = None) -> None:
         self.processes: list[ScriptedProcess] = []
         self.closed = False
+        self.asked = 0
         self._failure = failure
 
     async def launch(
         self, assignment: Assignment, heard: Callable[[Message], None], wrote: Callable[[str, str], None]
     ) -> ScriptedProcess:
+        self.asked += 1
         await asyncio.sleep(0)
         if self._failure is not None:
             raise self._failure
@@ -81,7 +83,12 @@ class ScriptedLauncher:
 
 
 def granted(
-    trial_id: int = 1, lease_number: int = 1, until: int = 100, slots: Sequence[str] = ("0",), **fields: Any
+    trial_id: int = 1,
+    lease_number: int = 1,
+    until: int = 100,
+    slots: Sequence[str] = ("0",),
+    config: Mapping[str, Any] | None = None,
+    **fields: Any,
 ) -> AllocationGranted:
     """A grant on runner ``a``."""
     return AllocationGranted(
@@ -89,7 +96,7 @@ def granted(
         trial_id=trial_id,
         lease_number=lease_number,
         slots=list(slots),
-        config=raw_config(environment={"environment_variables": ["COLOUR=red"]}),
+        config=raw_config(**{"environment": {"environment_variables": ["COLOUR=red"]}, **(config or {})}),
         model_definition=MODEL,
         hyperparameters={"rate": 0.1},
         trial_seed=7,

@@ -22,6 +22,7 @@ from etude.events import (
     ValidationCompleted,
 )
 from etude_trial_runner.allocation import Allocation, Fetch, Patience
+from etude_trial_runner.assignments import Place
 from etude_trial_runner.launcher import LaunchError
 from tests.unit.make import NOW
 from tests.unit.trial_runner.doubles import ScriptedLauncher, ScriptedProcess, fetch, granted, turn
@@ -50,9 +51,7 @@ class Stage:
             report=self.reports.append,
             send=self.telemetry.append,
             clock=lambda: NOW,
-            storage="file:///storage",
-            kind="cpu",
-            threads=2,
+            place=Place("file:///storage", "cpu", 2),
             patience=patience or Patience(),
         )
         self.task = asyncio.create_task(self.allocation.carry_out())
@@ -126,12 +125,29 @@ async def test_a_trial_that_does_not_stop_is_killed() -> None:
     assert ended.reason is EndReason.PREEMPTED
 
 
+async def test_a_configuration_says_how_long_its_trials_may_take_to_stop() -> None:
+    stage = Stage(config={"preemption_timeout": 0.05})
+    process = await stage.process()
+    stage.allocation.stop(EndReason.PREEMPTED)
+    await stage.end()
+    assert process.killed
+
+
 async def test_a_killed_trial_ends_at_once() -> None:
     stage = Stage()
     process = await stage.process()
     stage.allocation.kill()
     assert (await stage.end()).reason is EndReason.PREEMPTED
     assert process.killed
+
+
+async def test_a_trial_that_is_killed_while_its_process_starts_does_not_run_on() -> None:
+    stage = Stage()
+    while not stage.launcher.asked:
+        await asyncio.sleep(0)
+    stage.allocation.kill()
+    assert (await stage.end()).reason is EndReason.PREEMPTED
+    assert [process.killed for process in stage.launcher.processes] == [True]
 
 
 async def test_without_a_decision_the_result_is_told_again_and_the_slots_are_handed_back() -> None:

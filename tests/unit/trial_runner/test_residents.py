@@ -6,26 +6,16 @@ from typing import Any
 
 import pytest
 
-from etude.core.assignment import Assignment
-from etude.events import CheckpointReference, Gang, Length
+from etude.events import CheckpointReference, Gang
 from etude_trial_runner.residents import Resident, Residents
+from tests.unit.make import assignment
 from tests.unit.trial_runner.doubles import ScriptedProcess, granted
 
 CHECKPOINT = CheckpointReference(uri="file:///c", length=100)
 
 
 def process() -> ScriptedProcess:
-    assignment = Assignment(
-        experiment_id="exp",
-        trial_id=1,
-        lease_number=1,
-        config={},
-        hyperparameters={},
-        trial_seed=1,
-        train_until=Length.batches(1),
-        storage="",
-    )
-    return ScriptedProcess(assignment, lambda _: None, lambda *_: None)
+    return ScriptedProcess(assignment(), lambda _: None, lambda *_: None)
 
 
 def resident(trial_id: int = 1, promise: tuple[float, ...] = (100, 0), **fields: Any) -> Resident:

@@ -12,13 +12,12 @@ import psutil
 import pytest
 import pytest_asyncio
 
-from etude.core.assignment import Assignment
 from etude.core.link import Message
 from etude.events import Length
 from etude_trial_runner.launcher import LaunchError
 from etude_trial_runner.local_process import LocalProcess
 from etude_trial_runner.zygote_launcher import ZygoteLauncher
-from tests.unit.make import raw_config
+from tests.unit.make import assignment, raw_config
 
 pytestmark = [pytest.mark.xdist_group("zygote"), pytest.mark.asyncio(loop_scope="module")]
 
@@ -54,13 +53,9 @@ async def launch(
     """Start a script as a trial."""
     (folder / "script.py").write_text(code)
     heard = Heard()
-    assignment = Assignment(
-        experiment_id="exp",
-        trial_id=1,
-        lease_number=1,
+    told = assignment(
         config=raw_config(entrypoint=entrypoint),
         hyperparameters={"rate": 0.1},
-        trial_seed=1,
         train_until=Length.batches(3),
         model_directory=str(folder),
         storage=f"file://{folder}/storage",
@@ -68,7 +63,7 @@ async def launch(
         threads=1,
         environment=environment,
     )
-    trial = await launcher.launch(assignment, heard.messages.append, lambda *line: heard.lines.append(line))
+    trial = await launcher.launch(told, heard.messages.append, lambda *line: heard.lines.append(line))
     return trial, heard
 
 

@@ -8,6 +8,7 @@ from etude.core.assignment import Assignment
 from etude.core.link import Message
 from etude.core.run import Run
 from etude.events import CheckpointReference, Length
+from tests.unit import make
 from tests.unit.make import raw_config
 
 
@@ -54,9 +55,7 @@ def assignment(
     **config: Any,
 ) -> Assignment:
     """An assignment whose checkpoints go to a folder."""
-    return Assignment(
-        experiment_id="exp",
-        trial_id=1,
+    return make.assignment(
         lease_number=lease_number,
         config=raw_config(**config),
         hyperparameters=hyperparameters or {"lr": 0.1, "net": {"width": 8}},

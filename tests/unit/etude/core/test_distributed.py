@@ -4,10 +4,9 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from etude.core.assignment import Assignment
 from etude.core.distributed import Distributed
-from etude.events import Length
 from etude_trial_runner.meeting import MeetingPlace
+from tests.unit.make import assignment
 
 
 def together(act: Callable[[Distributed], Any], size: int = 3) -> list[Any]:
@@ -16,22 +15,9 @@ def together(act: Callable[[Distributed], Any], size: int = 3) -> list[Any]:
     results: list[Any] = [None] * size
 
     def live(rank: int) -> None:
-        assignment = Assignment(
-            experiment_id="e",
-            trial_id=1,
-            lease_number=1,
-            config={},
-            hyperparameters={},
-            trial_seed=1,
-            train_until=Length.batches(1),
-            storage="",
-            rank=rank,
-            size=size,
-            local_rank=rank,
-            local_size=size,
-            rendezvous=meeting.rendezvous,
-        )
-        results[rank] = act(Distributed.of(assignment))
+        place = {"rank": rank, "size": size, "local_rank": rank, "local_size": size}
+        told = assignment(rendezvous=meeting.rendezvous, **place)
+        results[rank] = act(Distributed.of(told))
 
     threads = [threading.Thread(target=live, args=(rank,)) for rank in range(size)]
     for thread in threads:
