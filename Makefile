@@ -58,7 +58,7 @@ bench-scheduling: $(VENV)/.demo
 	$(BIN)/python bench/scheduling.py
 
 servers:
-	sh tests/servers/install_rabbitmq.sh
+	sh tests/servers/install.sh
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "etude needs Python 3.11 or later; say which with make PYTHON=...")'

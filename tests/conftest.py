@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.servers.containers import Containers
 from tests.servers.mongod import Mongod
 from tests.servers.rabbitmq import RabbitMQ
 
@@ -25,6 +26,15 @@ def mongod(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mongod]:
     server.start()
     yield server
     server.stop()
+
+
+@pytest.fixture(scope="session")
+def containers(tmp_path_factory: pytest.TempPathFactory) -> Containers:
+    """podman, if it works here."""
+    made = Containers(tmp_path_factory.mktemp("containers"))
+    if made.unusable:
+        pytest.skip(made.unusable)
+    return made
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Model code that misbehaves ends its own trial, with the reason, and harms nothing else."""
 
 import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from tests.e2e.installation import Installation
 from tests.e2e.test_resume import HALVING
 from tests.models import LINE, ROGUE, SURFACE, line_config, rogue_config, surface_config
+from tests.servers.containers import Containers
 
 pytestmark = pytest.mark.xdist_group("e2e")
 
@@ -22,7 +24,7 @@ def trials(installation: Installation, experiment_id: str) -> dict[str, dict[str
 
 def one_runner(installation: Installation, slots: int = 2) -> None:
     installation.start_services()
-    installation.start_runner("one", slots)
+    installation.start_runner("one", slots, ETUDE_ALLOWED_MOUNTS='["/"]')
 
 
 def test_each_misbehaviour_ends_its_trial_with_the_reason(installation: Installation, tmp_path: Path) -> None:
@@ -76,11 +78,27 @@ def test_a_trial_cannot_find_the_brokers_password(installation: Installation, tm
     assert metrics["descriptors"] <= 6, "standard streams, the runner, and what looking itself takes"
 
 
-@pytest.mark.skipif(shutil.which("bwrap") is None, reason="bubblewrap is not installed")
-def test_a_trial_in_a_sandbox_sees_and_changes_little(installation: Installation, tmp_path: Path) -> None:
+@pytest.fixture(params=["bubblewrap", "container"])
+def box(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """What a configuration says to keep its trials in a box."""
+    if request.param == "container":
+        containers: Containers = request.getfixturevalue("containers")
+        environment = {"isolation": "container", "image": containers.image}
+        return {"environment": environment, "bind_mounts": containers.bind_mounts}
+    if (
+        shutil.which("bwrap") is None
+        or subprocess.run(["bwrap", "--ro-bind", "/", "/", "true"], check=False).returncode
+    ):
+        pytest.skip("bubblewrap is not installed, or makes no sandbox here")
+    return {"environment": {"isolation": "bubblewrap"}}
+
+
+def test_a_trial_in_a_box_sees_and_changes_little(
+    box: dict[str, Any], installation: Installation, tmp_path: Path
+) -> None:
     one_runner(installation)
-    environment = {"isolation": "bubblewrap", "network": False}
-    config = rogue_config(tmp_path, "pry", "crash", "leave_children", environment=environment)
+    environment = {**box.pop("environment"), "network": False}
+    config = rogue_config(tmp_path, "pry", "crash", "leave_children", environment=environment, **box)
     experiment_id = installation.create(config, ROGUE)
     assert installation.wait(experiment_id)["state"] == "completed"
     found = trials(installation, experiment_id)
@@ -91,13 +109,24 @@ def test_a_trial_in_a_sandbox_sees_and_changes_little(installation: Installation
     assert found["leave_children"]["state"] == "finished"
 
 
-@pytest.mark.skipif(shutil.which("bwrap") is None, reason="bubblewrap is not installed")
-def test_a_trial_in_a_sandbox_saves_rests_and_goes_on(installation: Installation, tmp_path: Path) -> None:
+def test_a_trial_in_a_box_that_takes_too_much_memory_ends(
+    box: dict[str, Any], installation: Installation, tmp_path: Path
+) -> None:
+    one_runner(installation)
+    environment = {**box.pop("environment"), "memory_limit": "300 MiB"}
+    config = rogue_config(tmp_path, "take_memory", environment=environment, **box)
+    experiment_id = installation.create(config, ROGUE)
+    installation.wait(experiment_id)
+    assert "environment.memory_limit is 300 MiB" in trials(installation, experiment_id)["take_memory"]["detail"]
+
+
+def test_a_trial_in_a_box_saves_rests_and_goes_on(
+    box: dict[str, Any], installation: Installation, tmp_path: Path
+) -> None:
     one_runner(installation, slots=1)
     plain = installation.create(surface_config(tmp_path, searcher=HALVING), SURFACE)
     installation.wait(plain)
-    environment = {"isolation": "bubblewrap"}
-    boxed = installation.create(surface_config(tmp_path, searcher=HALVING, environment=environment), SURFACE)
+    boxed = installation.create(surface_config(tmp_path, searcher=HALVING, **box), SURFACE)
     installation.wait(boxed)
     one, two = (installation.api.get(f"/experiments/{e}/trials")["items"] for e in (plain, boxed))
     assert [trial["metrics"] for trial in one] == [trial["metrics"] for trial in two]

@@ -172,7 +172,7 @@ class Session:
             raise ConfigError([Problem("resources.slots_per_trial", problem)])
 
     def _warn(self, config: ExperimentConfig) -> None:
-        ignored = [name for name in config.not_acted_upon if getattr(config, name) is not None]
+        ignored = config.not_acted_upon
         if ignored and not self._quiet:
             self._console.print(f"accepted, but not acted upon: {', '.join(ignored)}", style="yellow")
 

@@ -16,6 +16,7 @@ from etude_scheduler.service import SchedulerService
 from etude_searcher.service import SearcherService
 from etude_trial_runner.agent import Agent, Machine
 from etude_trial_runner.bubblewrap_launcher import BubblewrapLauncher
+from etude_trial_runner.container_launcher import ContainerLauncher
 from etude_trial_runner.isolating_launcher import IsolatingLauncher
 from etude_trial_runner.outbox import Outbox
 from etude_trial_runner.slots import cores, detect_slots, resident_memory, threads_per_slot
@@ -118,5 +119,11 @@ class System:
         )
         self._launcher = ZygoteLauncher(work)
         outbox = Outbox(self._bus, Spool(work / "spool.db"))
-        isolating = IsolatingLauncher({"process": self._launcher, "bubblewrap": BubblewrapLauncher(work)})
+        isolating = IsolatingLauncher(
+            {
+                "process": self._launcher,
+                "bubblewrap": BubblewrapLauncher(work),
+                "container": ContainerLauncher(work, f"{_RUNNER}-{self._session}", allowed_mounts=[Path("/")]),
+            }
+        )
         return Agent(machine, self._bus, outbox, isolating, fetch, utc_now)

@@ -19,6 +19,7 @@ from etude_trial_runner.address import own_address
 from etude_trial_runner.agent import Agent, Machine
 from etude_trial_runner.allocation import Patience
 from etude_trial_runner.bubblewrap_launcher import BubblewrapLauncher
+from etude_trial_runner.container_launcher import ContainerLauncher
 from etude_trial_runner.isolating_launcher import IsolatingLauncher
 from etude_trial_runner.outbox import Outbox
 from etude_trial_runner.privacy import forget_variables, hide_memory
@@ -45,6 +46,10 @@ class RunnerSettings(Settings):
     disk_watermark: Annotated[float, Field(gt=0, le=1)] = 0.95
     memory_watermark: Annotated[float, Field(gt=0, le=1)] = 0.95
     """How full disk and memory may be before no new trial is taken."""
+    container_engine: str | None = None
+    """What starts containers; by default podman, or else docker."""
+    allowed_mounts: list[Path] = []
+    """Folders of which containers may see what a configuration's ``bind_mounts`` name."""
     work: Path = Path(".etude/runner")
     """Where model definitions are unpacked and unconfirmed reports wait."""
     heartbeat_seconds: Annotated[float, Field(gt=0)] = 5.0
@@ -88,7 +93,10 @@ async def main(stop: asyncio.Event) -> None:
     )
     bus = AmqpBus(settings.amqp_url, name=f"runner/{settings.runner_id}", pools=(settings.pool,))
     launcher = ZygoteLauncher(work)
-    isolating = IsolatingLauncher({"process": launcher, "bubblewrap": BubblewrapLauncher(work)})
+    containers = ContainerLauncher(work, settings.runner_id, settings.container_engine, settings.allowed_mounts)
+    isolating = IsolatingLauncher(
+        {"process": launcher, "bubblewrap": BubblewrapLauncher(work), "container": containers}
+    )
     agent = Agent(machine, bus, Outbox(bus, Spool(work / "spool.db")), isolating, fetch, utc_now)
     await launcher.start()
     await bus.start()

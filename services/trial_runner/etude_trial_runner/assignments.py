@@ -1,5 +1,7 @@
 """Assignments: what each of a trial's processes on this machine is to do."""
 
+import json
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -86,3 +88,11 @@ def assignments(
         )
         for number in range(count)
     ]
+
+
+def write_assignment(assignment: Assignment, folder: Path) -> Path:
+    """A new file in ``folder``, which nobody else may read, for the process that is to carry it out."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile("w", dir=folder, prefix="assignment-", suffix=".json", delete=False) as file:
+        file.write(json.dumps(assignment.to_json()))
+    return Path(file.name)

@@ -2,11 +2,9 @@
 
 import asyncio
 import contextlib
-import json
 import shutil
 import signal
 import sys
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,32 +13,19 @@ import psutil
 from etude.artifacts.storage import filesystem, is_local
 from etude.core.assignment import Assignment
 from etude.core.link import Message
+from etude_trial_runner.assignments import write_assignment
 from etude_trial_runner.launcher import LaunchError
-from etude_trial_runner.local_process import Channels, LocalProcess
+from etude_trial_runner.local_process import Channels, LocalProcess, children_of
 
 
 class SandboxedTrial(LocalProcess):
     """A process in a sandbox; signals must reach into it."""
 
-    def suspend(self) -> None:
-        """Stop all that runs in the sandbox."""
-        self._signal(signal.SIGSTOP)
-
-    def resume(self, heard: Callable[[Message], None], wrote: Callable[[str, str], None]) -> None:
-        """Let it go on."""
-        super().resume(heard, wrote)
-        self._signal(signal.SIGCONT)
-
-    def kill(self) -> None:
-        """End the sandbox, and so all that is in it."""
-        self._signal(signal.SIGKILL)
-        super().kill()
-
-    def _signal(self, number: signal.Signals) -> None:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            for process in psutil.Process(self.pid).children(recursive=True):
-                with contextlib.suppress(psutil.NoSuchProcess):
-                    process.send_signal(number)
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to all that runs in the sandbox."""
+        for process in children_of(self.pid):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.send_signal(number)
 
 
 class BubblewrapLauncher:
@@ -65,16 +50,13 @@ class BubblewrapLauncher:
                 "environment.isolation is bubblewrap, and this runner has no bwrap: install bubblewrap, or choose "
                 "runners that have it, by resources.runner_labels"
             )
-        if assignment.size > 1 and not assignment.network:
-            raise LaunchError("a trial of several processes needs environment.network: they meet over it")
-        self._work.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=self._work, prefix="assignment-", delete=False) as file:
-            file.write(json.dumps(assignment.to_json()))
+        check_network(assignment)
+        file = write_assignment(assignment, self._work)
         with Channels() as channels:
             process = await asyncio.create_subprocess_exec(
                 bwrap,
-                *sandbox(assignment, Path(file.name)),
-                *(sys.executable, "-m", "etude_trial_runner.cold", file.name, *map(str, channels.passed)),
+                *sandbox(assignment, file),
+                *(sys.executable, "-m", "etude_trial_runner.cold", str(file), *map(str, channels.passed)),
                 pass_fds=channels.passed,
                 stdin=asyncio.subprocess.DEVNULL,
                 start_new_session=True,
@@ -84,7 +66,7 @@ class BubblewrapLauncher:
         ending = asyncio.create_task(_tell_exit(process, trial))
         self._trials.add(trial)
         trial.exited.add_done_callback(lambda _: self._trials.discard(trial))
-        trial.exited.add_done_callback(lambda _: Path(file.name).unlink(missing_ok=True))
+        trial.exited.add_done_callback(lambda _: file.unlink(missing_ok=True))
         trial.exited.add_done_callback(lambda _: ending)  # which is so held until then
         return trial
 
@@ -97,7 +79,28 @@ class BubblewrapLauncher:
 async def _tell_exit(process: asyncio.subprocess.Process, trial: SandboxedTrial) -> None:
     code = await process.wait()
     if not trial.exited.done():
-        trial.exited.set_result(128 - code if code > 128 else code)
+        trial.exited.set_result(signal_as_negative(code))
+
+
+def signal_as_negative(code: int) -> int:
+    """The exit code of a trial's process, of which the process around it tells a signal as 128 and its number.
+
+    >>> signal_as_negative(139), signal_as_negative(7)
+    (-11, 7)
+    """
+    return 128 - code if code > 128 else code
+
+
+def check_network(assignment: Assignment) -> None:
+    """See that processes which must meet may use the network.
+
+    Raises
+    ------
+    LaunchError
+        They may not.
+    """
+    if assignment.size > 1 and not assignment.network:
+        raise LaunchError("a trial of several processes needs environment.network: they meet over it")
 
 
 def sandbox(assignment: Assignment, assignment_file: Path) -> list[str]:
@@ -109,10 +112,16 @@ def sandbox(assignment: Assignment, assignment_file: Path) -> list[str]:
     needed = {sys.prefix, sys.base_prefix, *filter(None, sys.path), assignment.model_directory, str(assignment_file)}
     for path in sorted(path for path in needed if path.startswith("/tmp/") and Path(path).exists()):
         arguments += ["--ro-bind", path, path]
-    if is_local(assignment.storage):
-        folder = filesystem(assignment.storage)[1]
-        Path(folder).mkdir(parents=True, exist_ok=True)
+    for folder in writable(assignment):
         arguments += ["--bind", folder, folder]
-    if assignment.temporary:
-        arguments += ["--bind", assignment.temporary, assignment.temporary]
     return arguments
+
+
+def writable(assignment: Assignment) -> list[str]:
+    """The folders that a trial may write to: its temporary one and the storage, if that is a folder."""
+    folders = [assignment.temporary] if assignment.temporary else []
+    if is_local(assignment.storage):
+        storage = filesystem(assignment.storage)[1]
+        Path(storage).mkdir(parents=True, exist_ok=True)
+        folders.append(storage)
+    return folders

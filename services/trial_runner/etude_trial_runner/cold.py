@@ -6,14 +6,24 @@ Started as ``python -m etude_trial_runner.cold ASSIGNMENT CONTROL STDOUT STDERR`
 import os
 import sys
 from pathlib import Path
+from typing import NoReturn
 
-from etude_trial_runner.harness import carry_out
 
-if __name__ == "__main__":
+def start(assignment: Path, control: int, stdout: int, stderr: int) -> NoReturn:
+    """Be the trial's process."""
     code = 1
     try:
-        code = carry_out(Path(sys.argv[1]), *map(int, sys.argv[2:5]))
+        from etude_trial_runner.harness import carry_out
+
+        code = carry_out(assignment, control, stdout, stderr)
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+        raise
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code & 0xFF)
+
+
+if __name__ == "__main__":
+    start(Path(sys.argv[1]), *map(int, sys.argv[2:5]))

@@ -9,10 +9,36 @@ import socket
 from collections.abc import Callable
 from typing import Self
 
+import psutil
+
 from etude.core.link import Message
 
-_LONGEST_LINE = 64 * 2**20
+LONGEST_MESSAGE = 64 * 2**20
+"""Bytes of a message of a process."""
 _LONGEST_OUTPUT = 64 * 2**10
+
+
+class Outputs:
+    """Two pipes for what a process writes; as a context, while the process gets its ends.
+
+    Attributes
+    ----------
+    passed : descriptors for the process: stdout, stderr
+    ours : the other ends
+    """
+
+    def __init__(self) -> None:
+        pipes = [os.pipe(), os.pipe()]
+        self.ours = [read for read, _ in pipes]
+        self.passed = [write for _, write in pipes]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close here what the process has by now."""
+        for descriptor in self.passed:
+            os.close(descriptor)
 
 
 class Channels:
@@ -21,15 +47,13 @@ class Channels:
     Attributes
     ----------
     passed : descriptors for the process: control, stdout, stderr
-    ours, outputs : the other ends
+    control, outputs : the other ends
     """
 
     def __init__(self) -> None:
-        self.ours, self._theirs = socket.socketpair()
-        pipes = [os.pipe(), os.pipe()]
-        self.outputs = [read for read, _ in pipes]
-        self._inputs = [write for _, write in pipes]
-        self.passed = [self._theirs.fileno(), *self._inputs]
+        self.control, self._theirs = socket.socketpair()
+        self.outputs = Outputs()
+        self.passed = [self._theirs.fileno(), *self.outputs.passed]
 
     def __enter__(self) -> Self:
         return self
@@ -37,12 +61,17 @@ class Channels:
     def __exit__(self, *_: object) -> None:
         """Close here what the process has by now."""
         self._theirs.close()
-        for descriptor in self._inputs:
-            os.close(descriptor)
+        self.outputs.__exit__()
 
 
 class LocalProcess:
-    """A process of a trial on this machine, the leader of a session of its own."""
+    """A process of a trial on this machine, the leader of a session of its own.
+
+    Attributes
+    ----------
+    pid : its number on this machine; 0 as long as that is not known
+    exited : its exit code, in the end
+    """
 
     def __init__(self, pid: int, heard: Callable[[Message], None], wrote: Callable[[str, str], None]) -> None:
         self.pid = pid
@@ -50,17 +79,31 @@ class LocalProcess:
         self.exited: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._readers: list[asyncio.Task[None]] = []
         self._control: asyncio.StreamWriter | None = None
+        self._unsent: list[Message] = []
 
-    async def listen(self, channels: "Channels") -> None:
-        """Begin to hear what it says."""
-        reader, self._control = await asyncio.open_connection(sock=channels.ours, limit=_LONGEST_LINE)
+    async def listen(self, channels: Channels) -> None:
+        """Begin to hear what it says and writes."""
+        self.connect(*await asyncio.open_connection(sock=channels.control, limit=LONGEST_MESSAGE))
+        self.read(channels.outputs)
+
+    def connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Begin to hear what it says, and tell it what it was to be told before."""
+        self._control = writer
         self._readers.append(asyncio.create_task(_read_messages(reader, self.say)))
-        for descriptor, stream in zip(channels.outputs, ("stdout", "stderr"), strict=True):
+        for message in self._unsent:
+            self.send(message)
+        self._unsent.clear()
+
+    def read(self, outputs: Outputs) -> None:
+        """Begin to read what it writes."""
+        for descriptor, stream in zip(outputs.ours, ("stdout", "stderr"), strict=True):
             self._readers.append(asyncio.create_task(_read_output(descriptor, stream, self.write)))
 
     def send(self, message: Message) -> None:
-        """Tell it something."""
-        if self._control is not None and not self._control.is_closing():
+        """Tell it something, as soon as it listens."""
+        if self._control is None:
+            self._unsent.append(message)
+        elif not self._control.is_closing():
             self._control.write(json.dumps(message).encode() + b"\n")
 
     def say(self, message: Message) -> None:
@@ -71,6 +114,11 @@ class LocalProcess:
         """The process wrote a line: hand it to whoever listens now."""
         self._wrote(stream, text)
 
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to it and its session."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, number)
+
     @property
     def alive(self) -> bool:
         """Is it there, running or suspended?"""
@@ -78,30 +126,34 @@ class LocalProcess:
 
     def suspend(self) -> None:
         """Stop it and its session where they are."""
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.pid, signal.SIGSTOP)
+        self.signal(signal.SIGSTOP)
 
     def resume(self, heard: Callable[[Message], None], wrote: Callable[[str, str], None]) -> None:
         """Let it go on, and hand over what it says to others from now on."""
         self._heard, self._wrote = heard, wrote
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.pid, signal.SIGCONT)
+        self.signal(signal.SIGCONT)
 
     def kill(self) -> None:
         """End it and its descendants."""
-        for kill in (os.killpg, os.kill):  # it may not have become a group leader yet
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                kill(self.pid, signal.SIGKILL)
+        self.signal(signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(self.pid, signal.SIGKILL)  # it may not have become a group leader yet
 
     async def wait(self) -> int:
         """Its exit code."""
         code = await asyncio.shield(self.exited)
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.pid, signal.SIGKILL)  # what it left behind
+        self.signal(signal.SIGKILL)  # to what it left behind
         await asyncio.gather(*self._readers, return_exceptions=True)
         if self._control is not None:
             self._control.close()
         return code
+
+
+def children_of(pid: int) -> list[psutil.Process]:
+    """The descendants of a process, such as all that runs in a sandbox; none if it is gone."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return psutil.Process(pid).children(recursive=True)
+    return []
 
 
 async def _read_messages(reader: asyncio.StreamReader, heard: Callable[[Message], None]) -> None:

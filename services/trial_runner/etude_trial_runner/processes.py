@@ -44,9 +44,8 @@ class Processes:
             self._temporary = Path(tempfile.mkdtemp(prefix="etude-trial-"))  # short: sockets lie there
         return self._temporary
 
-    @property
     def pids(self) -> list[int]:
-        """Their numbers on this machine."""
+        """Their numbers on this machine, as far as they are known by now."""
         return [process.pid for process in self._members]
 
     @property

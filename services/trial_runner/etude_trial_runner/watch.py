@@ -14,16 +14,20 @@ class Watch:
 
     Parameters
     ----------
-    pids : of its processes; their descendants count, too
+    pids : says the numbers of its processes; their descendants count, too
     memory : bytes that they may hold together, beside what they share with others; None for no limit
     silence : seconds after which a trial that trains must have said something; None for no limit
     exceeded : is told once, in words, which limit was exceeded
     """
 
     def __init__(
-        self, pids: Iterable[int], memory: int | None, silence: float | None, exceeded: Callable[[str], None]
+        self,
+        pids: Callable[[], Iterable[int]],
+        memory: int | None,
+        silence: float | None,
+        exceeded: Callable[[str], None],
     ) -> None:
-        self._pids = list(pids)
+        self._pids = pids
         self._memory = memory
         self._silence = silence
         self._exceeded = exceeded
@@ -54,7 +58,7 @@ class Watch:
                     "the trial hangs, or its scheduling_unit takes longer than that"
                 )
         if self._memory is not None:
-            held = await asyncio.to_thread(private_memory, self._pids)
+            held = await asyncio.to_thread(private_memory, self._pids())
             if held > self._memory:
                 return (
                     f"the trial holds {held / 2**20:,.0f} MiB, and environment.memory_limit is "

@@ -5,7 +5,6 @@ import json
 import signal
 import socket
 import sys
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import structlog
 
 from etude.core.assignment import Assignment
 from etude.core.link import Message
+from etude_trial_runner.assignments import write_assignment
 from etude_trial_runner.launcher import LaunchError
 from etude_trial_runner.local_process import Channels, LocalProcess
 from etude_trial_runner.zygote import MAX_REQUEST
@@ -69,12 +69,9 @@ class ZygoteLauncher:
             if self._socket is None:
                 await self.start()
             assert self._socket is not None
-            with tempfile.NamedTemporaryFile(
-                "w", dir=self._work, prefix="assignment-", suffix=".json", delete=False
-            ) as file:
-                file.write(json.dumps(assignment.to_json()))
+            file = write_assignment(assignment, self._work)
             with Channels() as channels:
-                request = json.dumps({"assignment": file.name}).encode()
+                request = json.dumps({"assignment": str(file)}).encode()
                 socket.send_fds(self._socket, [request], channels.passed)
             pid = await self._forked.get()
         if pid < 0:
@@ -83,7 +80,7 @@ class ZygoteLauncher:
             )
         trial = LocalProcess(pid, heard, wrote)
         await trial.listen(channels)
-        trial.exited.add_done_callback(lambda _: Path(file.name).unlink(missing_ok=True))
+        trial.exited.add_done_callback(lambda _: file.unlink(missing_ok=True))
         if pid in self._early_exits:
             trial.exited.set_result(self._early_exits.pop(pid))
         else:

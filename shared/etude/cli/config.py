@@ -33,7 +33,7 @@ def check(
         sys.stdout.write(json.dumps({"valid": True, "config": checked.to_json()}) + "\n")
         return
     typer.echo(f"{config} is fine: {checked.searcher.name} search for {checked.searcher.metric}")
-    ignored = [name for name in checked.not_acted_upon if getattr(checked, name) is not None]
+    ignored = checked.not_acted_upon
     if ignored:
         typer.echo(f"accepted, but not acted upon: {', '.join(ignored)}")
 

@@ -1,16 +1,16 @@
 """The experiment configuration: every field, its default and its rule."""
 
 import re
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, model_validator
 from pydantic_core import PydanticCustomError
 
+from etude.config.environment import BindMount, Environment, Memory
 from etude.config.searcher import GridConfig, SearcherConfig
 from etude.config.space import Const, Double, ExpressionText, Int, Log, Space, check_names
 from etude.events import Length
 
-_MEMORY = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*([KMGTkmgt]?)(i?)B?\s*$")
 _CLASS = re.compile(r"^[A-Za-z_][\w.]*:[A-Za-z_][\w.]*$")
 
 
@@ -25,7 +25,8 @@ class Resources(_Section):
     max_slots: Annotated[int, Field(ge=0)] | None = None
     weight: Annotated[float, Field(gt=0)] = 1
     priority: int | None = None
-    shm_size: JsonValue = None
+    shm_size: Memory | None = None
+    """Bytes of shared memory of a container; also such as ``4 GiB``."""
     resource_pool: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")] = "default"
     devices: JsonValue = None
     runner_labels: list[str] = []
@@ -63,51 +64,6 @@ class CheckpointStorage(BaseModel):
     save_experiment_best: Annotated[int, Field(ge=0)] = 0
     save_trial_best: Annotated[int, Field(ge=0)] = 1
     save_trial_latest: Annotated[int, Field(ge=0)] = 1
-
-
-def _memory(value: Any) -> Any:
-    """Bytes of an amount with a unit.
-
-    >>> _memory("1.5 GiB"), _memory("512MB"), _memory(100)
-    (1610612736, 512000000, 100)
-    """
-    match = _MEMORY.match(value) if isinstance(value, str) else None
-    if match is None:
-        return value
-    number, prefix, binary = match.groups()
-    base = 1024 if binary else 1000
-    return int(float(number) * base ** " KMGT".index(prefix.upper() or " "))
-
-
-class Environment(BaseModel):
-    """Image and environment variables of a trial."""
-
-    model_config = ConfigDict(frozen=True, extra="allow")
-
-    environment_variables: list[str] | dict[str, list[str]] = []
-    memory_limit: Annotated[int, Field(gt=0), BeforeValidator(_memory)] | None = None
-    """Bytes that a trial's processes may hold together, on each runner; also such as ``4 GiB``."""
-    isolation: Literal["process", "bubblewrap"] = "process"
-    """How trials are kept from the rest of the machine."""
-    network: bool = True
-    """May trials use the network? Only a sandbox can keep them from it."""
-    report_timeout: Annotated[float, Field(gt=0)] | None = None
-    """Seconds after which a trial that reports nothing while it trains is taken to hang."""
-
-    @model_validator(mode="after")
-    def _sandbox_for_no_network(self) -> Self:
-        if not self.network and self.isolation == "process":
-            raise PydanticCustomError(
-                "network", "network false needs isolation bubblewrap: a mere process cannot be kept from it", {}
-            )
-        return self
-
-    def variables(self, kind: str) -> dict[str, str]:
-        """The variables for slots of ``kind`` (``cpu`` or ``cuda``)."""
-        listed = self.environment_variables
-        entries = listed if isinstance(listed, list) else listed.get(kind, [])
-        parts = [entry.partition("=") for entry in entries]
-        return {name: value for name, _, value in parts}
 
 
 class Optimizations(BaseModel):
@@ -152,7 +108,7 @@ class ExperimentConfig(_Section):
     reproducibility: Reproducibility = Reproducibility()
     environment: Environment = Environment()
     data: JsonValue = None
-    bind_mounts: JsonValue = None
+    bind_mounts: list[BindMount] = []
     optimizations: Optimizations = Optimizations()
     profiling: JsonValue = None
     log_policies: JsonValue = None
@@ -160,12 +116,22 @@ class ExperimentConfig(_Section):
     project: JsonValue = None
     debug: JsonValue = None
 
-    not_acted_upon: ClassVar[tuple[str, ...]] = (
-        "bind_mounts",
-        "profiling",
-        "log_policies",
-        "debug",
-    )
+    @property
+    def not_acted_upon(self) -> list[str]:
+        """What is said in fields that are accepted, and makes no difference."""
+        said: dict[str, object] = {
+            "profiling": self.profiling,
+            "log_policies": self.log_policies,
+            "debug": self.debug,
+            "resources.devices": self.resources.devices,
+        }
+        if self.environment.isolation != "container":
+            said |= {
+                "bind_mounts": self.bind_mounts or None,
+                "environment.image": self.environment.image,
+                "resources.shm_size": self.resources.shm_size,
+            }
+        return [name for name, value in said.items() if value is not None]
 
     @property
     def runs_script(self) -> bool:

@@ -13,8 +13,9 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 
 from etude.config.dialect import Dialect
+from etude.config.environment import Environment
 from etude.config.errors import ConfigError, Problem
-from etude.config.experiment import Environment, ExperimentConfig, Reproducibility, Resources
+from etude.config.experiment import ExperimentConfig, Reproducibility, Resources
 from etude.config.searcher import searcher_fields, searcher_names
 from etude.config.space import Categorical, Const, Double, Int, Log
 

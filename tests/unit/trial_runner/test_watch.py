@@ -12,7 +12,7 @@ NOBODY = 2**22 + 1
 async def kept(memory: int | None = None, silence: float | None = None) -> list[str]:
     """What a watch on this very process says within a moment."""
     told: list[str] = []
-    made = Watch([os.getpid()], memory, silence, told.append)
+    made = Watch(lambda: [os.getpid()], memory, silence, told.append)
     with_limit = asyncio.create_task(made.keep())
     await asyncio.wait([with_limit], timeout=0.3)
     with_limit.cancel()
@@ -33,7 +33,7 @@ async def test_who_says_nothing_for_too_long_hangs(monkeypatch) -> None:
 async def test_who_waits_for_a_decision_may_be_silent(monkeypatch) -> None:
     monkeypatch.setattr(watch, "_INTERVAL_SECONDS", 0.01)
     told: list[str] = []
-    made = Watch([NOBODY], None, 0.05, told.append)
+    made = Watch(lambda: [NOBODY], None, 0.05, told.append)
     made.rest()
     task = asyncio.create_task(made.keep())
     await asyncio.sleep(0.15)

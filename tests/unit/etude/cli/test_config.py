@@ -43,10 +43,10 @@ def test_what_is_accepted_and_not_acted_upon_is_named(tmp_path: Path) -> None:
     config = tmp_path / "config.yaml"
     config.write_text(
         "entrypoint: a:B\nsearcher: {name: single, metric: loss, max_length: 1}\n"
-        "profiling: {enabled: true}\nbind_mounts: []\n"
+        "profiling: {enabled: true}\nbind_mounts: []\nenvironment: {image: torch}\n"
     )
     done = RUNNER.invoke(app, ["config", "check", str(config)])
-    assert "accepted, but not acted upon: bind_mounts, profiling" in done.stdout
+    assert "accepted, but not acted upon: profiling, environment.image" in done.stdout
 
 
 def test_the_version_and_the_commands_are_told() -> None:
