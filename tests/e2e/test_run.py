@@ -240,3 +240,17 @@ def test_a_rehearsal_shows_what_fails(home: Home) -> None:
     assert done.returncode == 1
     assert "fails: train one batch, validate and save a checkpoint: etude.core.errors.CoreError" in done.stdout
     assert "metric 'loss' is [1, 2, 3]; report numbers" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("example", "library"),
+    [("lightning", "lightning"), ("transformers", "transformers"), ("keras", "keras"), ("scikit_learn", "sklearn")],
+)
+def test_the_example_of_each_adapter_finds_a_good_model(example: str, library: str, home: Home) -> None:
+    pytest.importorskip(library)
+    done = home.run(EXAMPLES / example / "adaptive.yaml", EXAMPLES / example, "--json")
+    assert done.returncode == 0, done.stderr
+    outcome = json.loads(done.stdout)
+    assert outcome["state"] == "completed"
+    assert outcome["best"]["value"] > 0.6
+    assert outcome["best"]["checkpoint"]
