@@ -113,6 +113,7 @@ def _introduce(assignment: Assignment) -> None:
             MASTER_ADDR=host,
             MASTER_PORT=port,
             TORCHELASTIC_USE_AGENT_STORE="True",  # the runner holds the store: rank 0 does not open another
+            TORCHELASTIC_RUN_ID=f"{assignment.experiment_id}-{assignment.trial_id}-{assignment.lease_number}",
         )
 
 

@@ -111,7 +111,8 @@ class Follower:
     def _validated_on_the_way(self, length: int, metrics: Mapping[str, float], save: Save | None) -> None:
         """A validation that the search did not ask for; with a checkpoint, if ``checkpoint_policy`` wants one."""
         value = metrics.get(self._metric, math.nan) * self._sign
-        if self._policy == "all" or (self._policy == "best" and value < self._best):
+        better = self._policy == "all" or (self._policy == "best" and value < self._best)
+        if self.run.distributed.decide(lambda: better):
             self._save(length, save)
         self._best = min(self._best, value)
         self.run.report_validation(length, metrics)
