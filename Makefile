@@ -6,14 +6,14 @@ BIN := $(VENV)/bin
 DISTRIBUTIONS := shared services/searcher services/scheduler services/trial_runner services/metrics services/standalone
 CODE := shared services tests examples bench
 
-.PHONY: help demo test unit lint types servers generate bench-quality bench-peers bench-decisions bench-scheduling bench-trial-start clean
+.PHONY: help demo test unit lint types servers generate bench-quality bench-peers bench-decisions bench-scheduling bench-trial-start bench-busy-slots clean
 
 help:
 	@echo "make demo      tune a small network on this machine (a minute)"
 	@echo "make test      install, lint, check types, run every test on a real RabbitMQ and mongod"
 	@echo "make unit      the unit tests alone"
 	@echo "make generate  write docs/asyncapi.yaml and docs/experiment-config.schema.json anew from the models"
-	@echo "make bench-quality, bench-peers, bench-decisions, bench-scheduling, bench-trial-start: see bench/README.md"
+	@echo "make bench-quality, bench-peers, bench-decisions, bench-scheduling, bench-trial-start, bench-busy-slots: see bench/README.md"
 	@echo "make clean     remove what the other targets made"
 
 demo: $(VENV)/.demo
@@ -53,6 +53,9 @@ bench-trial-start: $(VENV)/.tests servers
 	$(PYTHON) -m venv .venv-peers
 	.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check -r bench/requirements-peers.txt
 	$(BIN)/python bench/trial_start.py --peers .venv-peers/bin/python
+
+bench-busy-slots: $(VENV)/.tests servers
+	$(BIN)/python bench/busy_slots.py
 
 bench-scheduling: $(VENV)/.demo
 	$(BIN)/python bench/scheduling.py

@@ -36,15 +36,19 @@ class System:
     session : of the runner
     slots : how many to offer; by default every CUDA device, or one CPU share a core
     pool : the one resource pool that is served
+    residents : bytes that paused trials may hold together; by default a quarter of the memory, on GPUs none
     """
 
-    def __init__(self, home: Path, session: str, slots: int | None = None, pool: str = "default") -> None:
+    def __init__(
+        self, home: Path, session: str, slots: int | None = None, pool: str = "default", residents: int | None = None
+    ) -> None:
         self.home = home
         self.storage = local_url(home / "artifacts")
         self.slots = detect_slots(slots)
         self.store = SqliteStore(home / DATABASE)
         self.queries = Queries(self.store)
         self._pool = pool
+        self._residents = resident_memory(self.slots) if residents is None else residents
         self._session = session
         self._broker = MemoryBroker(pools=(pool,))
         self._bus = MemoryBus(self._broker)
@@ -114,7 +118,7 @@ class System:
             storage=self.storage,
             pool=self._pool,
             cores=cores(),
-            resident_memory=resident_memory(self.slots),
+            resident_memory=self._residents,
             threads_per_slot=threads_per_slot(len(self.slots)),
         )
         self._launcher = ZygoteLauncher(work)
