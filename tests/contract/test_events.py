@@ -18,7 +18,7 @@ NAMED_IN_THE_DESIGN = {
     "change-refused rejected paused activated progressed completed failed canceled",
     "trial": "requested continued paused closed exited",
     "allocation": "granted extended released revoked started ended",
-    "runner": "joined heartbeat draining left change-requested",
+    "runner": "joined heartbeat draining left logged change-requested",
     "pool": "reported",
     "validation": "completed",
     "checkpoint": "saved discarded deleted",

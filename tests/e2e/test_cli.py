@@ -220,6 +220,20 @@ async def test_bad_events_harm_nothing_else(running: Installation, rabbitmq: Rab
         assert "Traceback" not in log.read_text(), log
 
 
+def test_a_runner_says_what_happens_on_it(running: Installation, tmp_path: Path) -> None:
+    experiment_id = create(running, line_config(tmp_path, trials=2))
+    running.wait(experiment_id)
+
+    def told() -> str:
+        return running.etude("runner", "logs", "one").stdout
+
+    running.until(lambda: told().count("trial ended") >= 2, 20, "the runner says so")
+    assert f"info     trial starts experiment_id={experiment_id} " in told()
+    nobody = running.etude("runner", "logs", "nobody")
+    assert (nobody.returncode, nobody.stdout) == (1, "")
+    assert "etude runner list shows those that there are" in nobody.stderr
+
+
 def decisions(installation: Installation, experiment_id: str) -> list[dict[str, Any]]:
     return list(installation.database["search_log"].find({"experiment_id": experiment_id}))
 

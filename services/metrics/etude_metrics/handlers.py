@@ -8,6 +8,7 @@ from etude.events import (
     Envelope,
     LogWritten,
     PoolReported,
+    RunnerLogged,
     TrainingReported,
     ValidationCompleted,
 )
@@ -17,6 +18,7 @@ from etude.store.schema import (
     EXPERIMENT_VIEWS,
     LOGS,
     POOLS,
+    RUNNER_LOGS,
     TRAINING_POINTS,
     TRIAL_VIEWS,
     VALIDATIONS,
@@ -32,6 +34,9 @@ from etude_metrics.views import (
     validation_document,
     validation_id,
 )
+
+_JOURNALS_KEPT = 1000
+"""Documents of a runner's own log."""
 
 
 class MetricsHandlers:
@@ -82,14 +87,20 @@ class MetricsHandlers:
         """Keep training metrics and logs."""
         points: list[Document] = []
         logs: list[Document] = []
+        journals: dict[str, Document] = {}
         for envelope in batch:
             match envelope.data:
                 case TrainingReported() as event if event.points:
                     points.append(_points_document(envelope.experiment, event))
                 case LogWritten() as event:
                     logs.append(_log_document(envelope.experiment, event))
+                case RunnerLogged() as event:
+                    journal = _journal_document(event)
+                    journals[journal["_id"]] = journal
         await self._put(TRAINING_POINTS, points)
         await self._put(LOGS, logs)
+        if journals:
+            await self._store.put_latest(RUNNER_LOGS, list(journals.values()), "order")
 
     async def _keep_pools(self, batch: Sequence[Envelope]) -> None:
         pools = {
@@ -187,6 +198,16 @@ def _log_document(experiment_id: str, event: LogWritten) -> Document:
             }
             for index, line in enumerate(event.lines)
         ],
+    }
+
+
+def _journal_document(event: RunnerLogged) -> Document:
+    """One of so many documents of a runner, the oldest of which makes room for the next."""
+    return {
+        "_id": f"{event.runner_id}/{event.number % _JOURNALS_KEPT:04d}",
+        "runner_id": event.runner_id,
+        "order": f"{event.session}/{event.number:012d}",
+        "lines": [{"time": line.time.isoformat(), "level": line.level, "text": line.text} for line in event.lines],
     }
 
 

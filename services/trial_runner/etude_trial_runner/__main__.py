@@ -21,6 +21,7 @@ from etude_trial_runner.allocation import Patience
 from etude_trial_runner.bubblewrap_launcher import BubblewrapLauncher
 from etude_trial_runner.container_launcher import ContainerLauncher
 from etude_trial_runner.isolating_launcher import IsolatingLauncher
+from etude_trial_runner.journal import Journal
 from etude_trial_runner.outbox import Outbox
 from etude_trial_runner.privacy import forget_variables, hide_memory
 from etude_trial_runner.session import new_session
@@ -63,7 +64,9 @@ async def main(stop: asyncio.Event) -> None:
     settings = RunnerSettings()
     forget_variables(("ETUDE_AMQP_URL", "ETUDE_MONGO_URL"))  # a trial's process has no business with either
     hide_memory()
-    log_as_json("trial-runner", settings.log_level)
+    session = new_session()
+    journal = Journal(settings.runner_id, session, utc_now)
+    log_as_json("trial-runner", settings.log_level, journal)
     work = (settings.work / settings.runner_id).resolve()
     work.mkdir(parents=True, exist_ok=True)
 
@@ -73,7 +76,7 @@ async def main(stop: asyncio.Event) -> None:
     slots = detect_slots(settings.slots)
     machine = Machine(
         runner_id=settings.runner_id,
-        session=new_session(),
+        session=session,
         slots=slots,
         storage=settings.storage,
         pool=settings.pool,
@@ -97,7 +100,7 @@ async def main(stop: asyncio.Event) -> None:
     isolating = IsolatingLauncher(
         {"process": launcher, "bubblewrap": BubblewrapLauncher(work), "container": containers}
     )
-    agent = Agent(machine, bus, Outbox(bus, Spool(work / "spool.db")), isolating, fetch, utc_now)
+    agent = Agent(machine, bus, Outbox(bus, Spool(work / "spool.db")), isolating, fetch, utc_now, journal)
     await launcher.start()
     await bus.start()
     joining = asyncio.create_task(agent.start())

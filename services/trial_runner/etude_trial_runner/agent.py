@@ -31,6 +31,7 @@ from etude.service.clock import Clock
 from etude.service.runtime import every
 from etude_trial_runner.allocation import Allocation, Fetch, Patience
 from etude_trial_runner.assignments import Place
+from etude_trial_runner.journal import Journal
 from etude_trial_runner.launcher import Launcher
 from etude_trial_runner.outbox import Outbox
 from etude_trial_runner.residents import Resident, Residents, end, memory_is_short
@@ -92,7 +93,14 @@ class Agent:
     """
 
     def __init__(
-        self, machine: Machine, bus: EventBus, outbox: Outbox, launcher: Launcher, fetch: Fetch, clock: Clock
+        self,
+        machine: Machine,
+        bus: EventBus,
+        outbox: Outbox,
+        launcher: Launcher,
+        fetch: Fetch,
+        clock: Clock,
+        journal: Journal | None = None,
     ) -> None:
         self.machine = machine
         self._bus = bus
@@ -100,6 +108,7 @@ class Agent:
         self._launcher = launcher
         self._fetch = fetch
         self._clock = clock
+        self._journal = journal
         self._allocations: dict[Lease, Allocation] = {}
         self._tasks: dict[Lease, asyncio.Task[None]] = {}
         self._endings: OrderedDict[Lease, Envelope] = OrderedDict()
@@ -133,6 +142,7 @@ class Agent:
             allocation.stop(EndReason.PREEMPTED)
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
         await self._outbox.flush(timeout=10)
+        self._tell_journal()
         left = RunnerLeft(runner_id=self.machine.runner_id, session=self.machine.session)
         await self._bus.publish([self._wrap(None, left)])
 
@@ -277,6 +287,11 @@ class Agent:
             running=[allocation.running for allocation in self._allocations.values()],
         )
         await self._bus.publish([self._wrap(None, heartbeat)])
+        self._tell_journal()
+
+    def _tell_journal(self) -> None:
+        if self._journal is not None and (logged := self._journal.take()):
+            self._outbox.telemetry(self._wrap(None, logged))
 
     def _wrap(self, experiment_id: str | None, event: Event) -> Envelope:
         return Envelope.wrap(

@@ -1,6 +1,8 @@
 """`etude runner`: the machines of a running installation."""
 
+import time
 from typing import Annotated
+from urllib.parse import quote
 
 import typer
 
@@ -8,6 +10,7 @@ from etude.cli.output import AsJson, client, print_json, print_table
 
 app = typer.Typer(no_args_is_help=True, help="See the machines that train, and take them out of service.")
 
+_PAUSE_SECONDS = 1.0
 Id = Annotated[str, typer.Argument(metavar="RUNNER", help="The runner.")]
 Reason = Annotated[str, typer.Option(help="Shown to whoever asks why.")]
 
@@ -36,6 +39,28 @@ def list_(as_json: AsJson = False) -> None:
             for r in found
         ],
     )
+
+
+@app.command()
+def logs(
+    runner_id: Id,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as more is logged, until Ctrl-C.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Print what a runner logged of itself: trials that begin and end there, and what is wrong with the machine."""
+    api = client().api
+    seen: set[tuple[str, str]] = set()
+    while True:
+        for line in api.pages(f"/runners/{quote(runner_id, safe='')}/logs"):
+            if (key := (line["time"], line["text"])) not in seen:
+                seen.add(key)
+                print_json(line) if as_json else typer.echo(f"{line['time'][:19]} {line['level']:8} {line['text']}")
+        if not follow:
+            break
+        time.sleep(_PAUSE_SECONDS)
+    if not seen:
+        typer.echo(f"no log of a runner {runner_id}; etude runner list shows those that there are", err=True)
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -56,6 +56,8 @@ from etude.events.runner import (
     RunnerHeartbeat,
     RunnerJoined,
     RunnerLeft,
+    RunnerLogged,
+    RunnerLogLine,
     RunningTrial,
     Slot,
 )
@@ -120,6 +122,8 @@ __all__ = [
     "RunnerHeartbeat",
     "RunnerJoined",
     "RunnerLeft",
+    "RunnerLogLine",
+    "RunnerLogged",
     "RunnerStanding",
     "RunningTrial",
     "SearchAnswered",

@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from etude.events.event import Event, LeaseNumber, Record, TrialId
+from etude.events.event import Event, LeaseNumber, Record, Timestamp, TrialId
 from etude.events.length import Length
 
 
@@ -76,6 +76,26 @@ class RunnerLeft(Event):
 
     runner_id: str
     session: str
+
+
+class RunnerLogLine(Record):
+    """One entry of a runner's own log."""
+
+    time: Timestamp
+    level: str
+    text: str
+
+
+class RunnerLogged(Event):
+    """What a runner logged of itself, in order."""
+
+    type: ClassVar[str] = "etude.runner.logged.v1"
+    telemetry: ClassVar[bool] = True
+
+    runner_id: str
+    session: str
+    number: Annotated[int, Field(ge=1, description="Rises by one with each such event of a session.")]
+    lines: list[RunnerLogLine]
 
 
 class RunnerChangeRequested(Event):

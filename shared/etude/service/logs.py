@@ -6,8 +6,13 @@ import sys
 import structlog
 
 
-def log_as_json(service: str, level: str = "INFO") -> None:
-    """Write logs to stderr as JSON, with the service's name, and let libraries' warnings through the same way."""
+def log_as_json(service: str, level: str = "INFO", *also: structlog.typing.Processor) -> None:
+    """Write logs to stderr as JSON, with the service's name, and let libraries' warnings through the same way.
+
+    Parameters
+    ----------
+    also : see each entry before it is written
+    """
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
@@ -15,6 +20,7 @@ def log_as_json(service: str, level: str = "INFO") -> None:
     ]
     render: list[structlog.typing.Processor] = [
         structlog.processors.format_exc_info,  # as text, and without the values of variables, which may be secrets
+        *also,
         structlog.processors.JSONRenderer(),
     ]
     structlog.configure(

@@ -47,6 +47,7 @@ TRIAL_VIEWS = Collection(
     ),
 )
 POOLS = Collection("pools")
+RUNNER_LOGS = Collection("runner_logs", indexes=(("runner_id", "order"),))
 
 COLLECTIONS = (
     EXPERIMENTS,
@@ -62,4 +63,5 @@ COLLECTIONS = (
     EXPERIMENT_VIEWS,
     TRIAL_VIEWS,
     POOLS,
+    RUNNER_LOGS,
 )

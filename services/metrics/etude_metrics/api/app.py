@@ -20,6 +20,7 @@ from etude_metrics.api.models import (
     Placement,
     Point,
     Pool,
+    RunnerLine,
     Trial,
     Validation,
 )
@@ -174,6 +175,11 @@ def _add_pools(app: FastAPI, queries: Queries) -> None:
     async def pools() -> Page[Pool]:
         """Resource pools: their runners, and what each experiment holds of them."""
         return _answer(Page[Pool], (await queries.pools(), None))
+
+    @app.get("/api/v1/runners/{runner_id}/logs", tags=["fleet"])
+    async def runner_logs(runner_id: str, limit: Limit = 1000, cursor: Cursor = None) -> Page[RunnerLine]:
+        """What a runner logged of itself, the latest of it, in order; nothing if it is not known."""
+        return _answer(Page[RunnerLine], await queries.runner_log(runner_id, limit, cursor))
 
 
 _NOT_FOUND: dict[int | str, dict[str, Any]] = {404: {"description": "There is no such experiment or trial."}}

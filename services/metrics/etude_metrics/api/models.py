@@ -157,6 +157,14 @@ class Line(Answer):
     text: str
 
 
+class RunnerLine(Answer):
+    """One entry of a runner's own log."""
+
+    time: str
+    level: str
+    text: str
+
+
 class Told(Answer):
     """An event of a decision."""
 

@@ -1,6 +1,6 @@
 """Queries: the questions of the API, as questions to the store. A cursor is the sort key of the last item seen."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from etude.store import Above, Below, Document, DocumentStore, In
@@ -9,6 +9,7 @@ from etude.store.schema import (
     EXPERIMENT_VIEWS,
     LOGS,
     POOLS,
+    RUNNER_LOGS,
     SEARCH_LOG,
     TRAINING_POINTS,
     TRIAL_VIEWS,
@@ -118,11 +119,17 @@ class Queries:
 
     async def training(self, experiment_id: str, trial_id: int, limit: int, cursor: str | None) -> Found:
         """Training metrics of one trial."""
-        return await self._unpacked(TRAINING_POINTS, "points", experiment_id, trial_id, limit, cursor)
+        where = {"experiment_id": experiment_id, "trial_id": trial_id}
+        return await self._unpacked(TRAINING_POINTS, "points", where, limit, cursor)
 
     async def logs(self, experiment_id: str, trial_id: int, limit: int, cursor: str | None) -> Found:
         """Output of one trial."""
-        return await self._unpacked(LOGS, "lines", experiment_id, trial_id, limit, cursor)
+        where = {"experiment_id": experiment_id, "trial_id": trial_id}
+        return await self._unpacked(LOGS, "lines", where, limit, cursor)
+
+    async def runner_log(self, runner_id: str, limit: int, cursor: str | None) -> Found:
+        """What a runner logged of itself."""
+        return await self._unpacked(RUNNER_LOGS, "lines", {"runner_id": runner_id}, limit, cursor)
 
     async def checkpoints(self, experiment_id: str, trial_id: int, limit: int, cursor: str | None) -> Found:
         """Checkpoints of one trial, in the order of lease and length."""
@@ -133,15 +140,13 @@ class Queries:
         self,
         collection: Collection,
         field: str,
-        experiment_id: str,
-        trial_id: int,
+        where: Mapping[str, Any],
         limit: int,
         cursor: str | None,
     ) -> Found:
         """Items that lie several to a document; a page may hold some more than asked for, never half a document."""
-        where = {"experiment_id": experiment_id, "trial_id": trial_id, "order": Above(cursor or "")}
         items: list[Document] = []
-        documents = await self._store.find(collection, where, ("order",), limit + 1)
+        documents = await self._store.find(collection, {**where, "order": Above(cursor or "")}, ("order",), limit + 1)
         for index, document in enumerate(documents):
             items += document[field]
             if len(items) >= limit and index + 1 < len(documents):

@@ -13,6 +13,8 @@ from etude.events import (
     Length,
     LogLine,
     LogWritten,
+    RunnerLogged,
+    RunnerLogLine,
     TrainingPoint,
     TrainingReported,
     TrialClosed,
@@ -135,6 +137,20 @@ async def test_learning_curves_are_sorted_by_length_and_may_be_of_any_metric(api
     assert (second["trial_id"], second["lengths"]) == (2, [])
     other = (await api.get("/experiments/exp/learning-curves", metric="accuracy", limit=1))["items"]
     assert other[0]["values"] == [0.7, 0.8, None]
+
+
+async def test_what_a_runner_logged_the_latest_of_it_in_order(api: Api) -> None:
+    def logged(session: str, number: int) -> RunnerLogged:
+        line = RunnerLogLine(time=NOW, level="info", text=f"{session}:{number}")
+        return RunnerLogged(runner_id="gpu-7", session=session, number=number, lines=[line])
+
+    told = [*(logged("a", number) for number in range(1, 1003)), *(logged("b", number) for number in range(1, 4))]
+    for first in range(0, len(told), 256):
+        await api.handlers.handle_telemetry([envelope(event, None) for event in told[first : first + 256]])
+    await api.handlers.handle_telemetry([envelope(logged("a", 2), None)])  # late, and again
+    found = [line["text"] for page in await pages(api, "/runners/gpu-7/logs", 300) for line in page]
+    assert found == [*(f"a:{number}" for number in range(4, 1001)), "b:1", "b:2", "b:3"]
+    assert (await api.get("/runners/gpu-8/logs"))["items"] == []
 
 
 async def test_training_metrics_and_logs_of_a_trial(api: Api) -> None:
