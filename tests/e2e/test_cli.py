@@ -18,8 +18,6 @@ from tests.models import LINE, line_config
 from tests.servers.ports import free_port
 from tests.servers.rabbitmq import RabbitMQ
 
-pytestmark = pytest.mark.xdist_group("e2e-cli")
-
 
 @pytest.fixture
 def running(installation: Installation) -> Installation:

@@ -11,8 +11,6 @@ import pytest
 from tests.e2e.installation import Installation
 from tests.models import SURFACE, surface_config
 
-pytestmark = pytest.mark.xdist_group("e2e")
-
 
 def the_trial(installation: Installation, experiment_id: str) -> dict[str, Any]:
     found: dict[str, Any] = installation.ask(f"/experiments/{experiment_id}/trials/1") or {"length": None, "state": ""}

@@ -3,14 +3,11 @@
 from pathlib import Path
 from typing import Any
 
-import pytest
 import torch
 
 from tests.e2e.installation import Installation
 from tests.e2e.test_distributed import checkpoints, the_trial, two_runners
 from tests.models import SURFACE, surface_config
-
-pytestmark = pytest.mark.xdist_group("e2e")
 
 
 def final_state(installation: Installation, experiment_id: str, folder: Path) -> dict[str, Any]:

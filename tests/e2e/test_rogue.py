@@ -13,8 +13,6 @@ from tests.e2e.test_resume import HALVING
 from tests.models import LINE, ROGUE, SURFACE, line_config, rogue_config, surface_config
 from tests.servers.containers import Containers
 
-pytestmark = pytest.mark.xdist_group("e2e")
-
 
 def trials(installation: Installation, experiment_id: str) -> dict[str, dict[str, Any]]:
     """The trials by their behaviour."""

@@ -18,7 +18,6 @@ from tests.e2e.audit import audit
 from tests.e2e.installation import EXAMPLES
 from tests.models import LINE, ROGUE, line_config, rogue_config
 
-pytestmark = pytest.mark.xdist_group("e2e-run")
 DIGITS = EXAMPLES / "digits"
 ETUDE = [sys.executable, "-c", "from etude.cli.main import main; main()"]
 

@@ -2,12 +2,9 @@
 
 from typing import Any
 
-import pytest
-
 from tests.e2e.audit import audit
 from tests.e2e.installation import EXAMPLES, Installation
 
-pytestmark = pytest.mark.xdist_group("e2e")
 DIGITS = EXAMPLES / "digits"
 
 

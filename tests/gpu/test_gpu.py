@@ -11,7 +11,6 @@ from tests.gpu.machine import trials
 GPUS = torch.cuda.device_count()
 pytestmark = [
     pytest.mark.skipif(GPUS == 0, reason="torch finds no GPU here"),
-    pytest.mark.xdist_group("gpu"),
 ]
 TWO = pytest.mark.skipif(GPUS < 2, reason="there are not two GPUs here")
 SURFACE: dict[str, Any] = {

@@ -14,7 +14,7 @@ from tests.servers.mongod import Mongod
 Connect = Callable[[], Awaitable[EventBus]]
 
 
-@pytest.fixture(params=["memory", pytest.param("amqp", marks=pytest.mark.xdist_group("rabbitmq"))])
+@pytest.fixture(params=["memory", "amqp"])
 async def connect(request: pytest.FixtureRequest) -> AsyncIterator[Connect]:
     """Makes connections to one broker."""
     made: list[EventBus] = []
@@ -38,7 +38,7 @@ async def connect(request: pytest.FixtureRequest) -> AsyncIterator[Connect]:
         await bus.close()
 
 
-@pytest.fixture(params=["memory", "file", pytest.param("mongo", marks=pytest.mark.xdist_group("mongod"))])
+@pytest.fixture(params=["memory", "file", "mongo"])
 async def store(request: pytest.FixtureRequest, tmp_path: Path, database: str) -> AsyncIterator[DocumentStore]:
     """An empty store."""
     made: DocumentStore

@@ -14,7 +14,6 @@ from etude.events import Envelope, EventError, Length, TrialContinued
 from tests.servers.ports import free_port
 from tests.servers.rabbitmq import RabbitMQ
 
-pytestmark = pytest.mark.xdist_group("rabbitmq")
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 

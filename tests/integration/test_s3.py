@@ -18,7 +18,6 @@ from etude.artifacts.errors import DamagedError, MissingError
 from tests.models import LINE, SURFACE, surface_config
 from tests.unit.etude.artifacts.test_checkpoint import store
 
-pytestmark = pytest.mark.xdist_group("s3")
 BUCKET = "etude-test"
 
 

@@ -80,7 +80,6 @@ async def test_an_earlier_document_holds_up_no_other(store: DocumentStore) -> No
     assert [(d["_id"], d["seq"]) for d in await store.find(EXPERIMENTS, {}, ("_id",))] == [("a", 2), ("b", 1)]
 
 
-@pytest.mark.xdist_group("mongod")
 @pytest.mark.parametrize("value", [2**70, {"a\0b": 1}, "x" * (17 * 2**20)])
 async def test_what_the_database_has_no_place_for_is_named(mongod: Mongod, database: str, value: object) -> None:
     store = MongoStore(mongod.url, database)

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 
 from etude.events import (
+    AllocationEnded,
+    AllocationStarted,
     CheckpointDeleted,
     CheckpointSaved,
     Envelope,
@@ -12,8 +14,10 @@ from etude.events import (
     TrainingReported,
     ValidationCompleted,
 )
+from etude.service.clock import Clock, utc_now
 from etude.store import Document, DocumentStore
 from etude.store.schema import (
+    ALLOCATIONS,
     CHECKPOINTS,
     EXPERIMENT_VIEWS,
     LOGS,
@@ -27,8 +31,10 @@ from etude.store.schema import (
 from etude_metrics.views import (
     better,
     json_metrics,
+    new_allocation,
     new_experiment,
     new_trial,
+    tell_allocation,
     tell_experiment,
     tell_trial,
     validation_document,
@@ -42,8 +48,9 @@ _JOURNALS_KEPT = 1000
 class MetricsHandlers:
     """Keeps what happened. Holds nothing in memory between two batches, so there is nothing to lose."""
 
-    def __init__(self, store: DocumentStore) -> None:
+    def __init__(self, store: DocumentStore, clock: Clock = utc_now) -> None:
         self._store = store
+        self._clock = clock
 
     async def handle_events(self, batch: Sequence[Envelope]) -> None:
         """Bring the views up to date with a batch of decisions and reports."""
@@ -54,6 +61,7 @@ class MetricsHandlers:
         experiments = await self._load_experiments(told)
         trials = await self._load_trials(told)
         validations = await self._load_validations(told)
+        allocations = await self._load_allocations(told)
         new: list[Document] = []
         checkpoints: list[Document] = []
         deleted: list[str] = []
@@ -62,6 +70,8 @@ class MetricsHandlers:
             tell_experiment(experiment, envelope)
             if trial := trials.get((envelope.experiment, getattr(event, "trial_id", 0))):
                 tell_trial(trial, envelope, experiment)
+            if allocation := allocations.get(allocation_id(envelope)):
+                tell_allocation(allocation, envelope)
             match event:
                 case ValidationCompleted():
                     known = validations.get(validation_id(envelope.experiment, event))
@@ -76,12 +86,22 @@ class MetricsHandlers:
                     checkpoints.append(_checkpoint_document(envelope.experiment, event, envelope.time.isoformat()))
                 case CheckpointDeleted():
                     deleted += event.uris
+        self._number(experiments, trials)
         await self._put(VALIDATIONS, new)
+        await self._put(ALLOCATIONS, list(allocations.values()))
         await self._put(CHECKPOINTS, checkpoints)
         gone = await self._store.get(CHECKPOINTS, deleted)
         await self._put(CHECKPOINTS, [{**checkpoint, "deleted": True} for checkpoint in gone])
         await self._put(TRIAL_VIEWS, list(trials.values()))
         await self._put(EXPERIMENT_VIEWS, list(experiments.values()))
+
+    def _number(self, experiments: dict[str, Document], trials: dict[tuple[str, int], Document]) -> None:
+        """Give all that changed a higher version, by which others see that it did. A clock makes nearly all of it."""
+        now = int(self._clock().timestamp() * 1e6)
+        for experiment in experiments.values():
+            experiment["version"] = max(now, experiment["version"] + 1)
+        for (experiment_id, _), trial in trials.items():
+            trial["version"] = experiments[experiment_id]["version"]
 
     async def handle_telemetry(self, batch: Sequence[Envelope]) -> None:
         """Keep training metrics and logs."""
@@ -130,9 +150,26 @@ class MetricsHandlers:
         known = {document["_id"]: document for document in await self._store.get(TRIAL_VIEWS, ids)}
         return {key: known.get(f"{key[0]}/{key[1]}") or new_trial(*key) for key in keys}
 
+    async def _load_allocations(self, batch: Sequence[Envelope]) -> dict[str, Document]:
+        made = {key: new for envelope in batch if (key := allocation_id(envelope)) and (new := _allocation(envelope))}
+        known = {document["_id"]: document for document in await self._store.get(ALLOCATIONS, sorted(made))}
+        return {**made, **known}
+
     async def _load_validations(self, batch: Sequence[Envelope]) -> dict[str, Document]:
         ids = sorted({validation_id(e.experiment, e.data) for e in batch if isinstance(e.data, ValidationCompleted)})
         return {document["_id"]: document for document in await self._store.get(VALIDATIONS, ids)}
+
+
+def allocation_id(envelope: Envelope) -> str:
+    """That of the allocation which an event is about; empty if it is about none."""
+    made = _allocation(envelope)
+    return str(made["_id"]) if made else ""
+
+
+def _allocation(envelope: Envelope) -> Document | None:
+    if not isinstance(event := envelope.data, AllocationStarted | AllocationEnded):
+        return None
+    return new_allocation(envelope.experiment, event.trial_id, event.lease_number, event.runner_id)
 
 
 def _catch_up(experiment: Document, validation: Document) -> None:

@@ -34,7 +34,7 @@ class MetricsService:
         self, bus: EventBus, store: DocumentStore, clock: Clock = utc_now, grace: timedelta = timedelta(seconds=60)
     ) -> None:
         self._bus = bus
-        self._handlers = MetricsHandlers(store)
+        self._handlers = MetricsHandlers(store, clock)
         self._janitor = Janitor(store, bus, clock, grace)
         self._cleaning: asyncio.Task[None] | None = None
         self._subscriptions: list[Subscription] = []

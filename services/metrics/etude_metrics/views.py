@@ -49,8 +49,11 @@ def new_experiment(experiment_id: str) -> Document:
     """An experiment of which nothing is known yet."""
     return {
         "_id": experiment_id,
+        "version": 0,  # rises with each change
         "order": None,  # unknown to lists until it is known when it was created
         "name": "",
+        "labels": [],
+        "archived": False,
         "state": "created",
         "revision": -1,
         "progress": 0.0,
@@ -78,6 +81,7 @@ def new_trial(experiment_id: str, trial_id: int) -> Document:
         "_id": f"{experiment_id}/{trial_id}",
         "experiment_id": experiment_id,
         "trial_id": trial_id,
+        "version": 0,  # that of its experiment when it last changed
         "state": "requested",
         "hyperparameters": {},
         "seed": None,
@@ -174,6 +178,34 @@ def tell_trial(view: Document, envelope: Envelope, experiment: Document) -> None
     view["state"] = _state(view)
 
 
+def new_allocation(experiment_id: str, trial_id: int, lease_number: int, runner_id: str) -> Document:
+    """A runner's part of an allocation, of which nothing is known yet."""
+    return {
+        "_id": f"{experiment_id}/{trial_id}/{lease_number}/{runner_id}",
+        "experiment_id": experiment_id,
+        "trial_id": trial_id,
+        "lease_number": lease_number,
+        "runner_id": runner_id,
+        "slots": [],
+        "began": None,
+        "ended": None,
+        "reason": None,
+        "detail": "",
+    }
+
+
+def tell_allocation(document: Document, envelope: Envelope) -> None:
+    """Take over what a runner says about its part of an allocation."""
+    event, time = envelope.data, envelope.time.isoformat()
+    match event:
+        case AllocationStarted():
+            document["began"], document["slots"] = document["began"] or time, event.slots
+        case AllocationEnded():
+            document["began"] = document["began"] or time  # it did not even start
+            document["ended"], document["reason"] = time, event.reason.value
+            document["detail"] = event.detail
+
+
 def validation_document(envelope: Envelope, order: int, experiment: Document) -> Document:
     """A validation as it is queried; brings the experiment's best-seen up to date."""
     event = envelope.data
@@ -220,6 +252,7 @@ def _describe(view: Document, config: dict[str, Any]) -> None:
     searcher = searcher if isinstance(searcher, dict) else {}
     view["config"] = config
     view["name"] = str(config.get("name") or "")
+    view["labels"] = [str(label) for label in config.get("labels") or []]
     view["metric"] = searcher.get("metric")
     view["smaller_is_better"] = bool(searcher.get("smaller_is_better", True))
 

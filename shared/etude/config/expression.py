@@ -60,8 +60,13 @@ class Expression:
         self._body = tree.body
         self.names = frozenset(".".join(name) for name in _check(self._body, text))
 
-    def holds(self, hyperparameters: Mapping[str, Any]) -> bool:
-        """Is it true? One that names a hyperparameter that a trial does not have says nothing, and holds.
+    def holds(self, values: Mapping[str, Any], if_absent: bool = True) -> bool:
+        """Is it true?
+
+        Parameters
+        ----------
+        values : by name, such as a trial's hyperparameters; mappings nest
+        if_absent : the answer if a name has no value; a constraint that says nothing about a trial holds
 
         Raises
         ------
@@ -69,9 +74,9 @@ class Expression:
             It cannot be computed from these values, such as ``'adam' + 1``.
         """
         try:
-            value = _value(self._body, hyperparameters)
+            value = _value(self._body, values)
         except _Absent:
-            return True
+            return if_absent
         except (TypeError, ValueError, ArithmeticError) as error:
             raise ExpressionError(f"{self.text!r} cannot be computed: {error}") from None
         return bool(value)

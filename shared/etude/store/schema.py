@@ -36,16 +36,18 @@ VALIDATIONS = Collection(
 TRAINING_POINTS = Collection("training_points", indexes=(("experiment_id", "trial_id", "order"),))
 LOGS = Collection("logs", indexes=(("experiment_id", "trial_id", "order"),))
 CHECKPOINTS = Collection("checkpoints", indexes=(("experiment_id", "trial_id", "order"),))
-EXPERIMENT_VIEWS = Collection("experiment_views", indexes=(("order",), ("state", "order")))
+EXPERIMENT_VIEWS = Collection("experiment_views", indexes=(("order",), ("state", "order"), ("version",)))
 TRIAL_VIEWS = Collection(
     "trial_views",
     indexes=(
         ("experiment_id", "trial_id"),
         ("experiment_id", "standing"),
         ("experiment_id", "state", "trial_id"),
+        ("experiment_id", "version"),
         ("source",),
     ),
 )
+ALLOCATIONS = Collection("allocations", indexes=(("experiment_id", "began"), ("runner_id", "began")))
 POOLS = Collection("pools")
 RUNNER_LOGS = Collection("runner_logs", indexes=(("runner_id", "order"),))
 
@@ -62,6 +64,7 @@ COLLECTIONS = (
     CHECKPOINTS,
     EXPERIMENT_VIEWS,
     TRIAL_VIEWS,
+    ALLOCATIONS,
     POOLS,
     RUNNER_LOGS,
 )

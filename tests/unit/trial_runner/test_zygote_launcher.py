@@ -19,7 +19,7 @@ from etude_trial_runner.local_process import LocalProcess
 from etude_trial_runner.zygote_launcher import ZygoteLauncher
 from tests.unit.make import assignment, raw_config
 
-pytestmark = [pytest.mark.xdist_group("zygote"), pytest.mark.asyncio(loop_scope="module")]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 @pytest.fixture(scope="module")

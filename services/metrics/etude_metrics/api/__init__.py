@@ -1,4 +1,4 @@
-"""The query API: what happened, over HTTP. Reads only."""
+"""The query API: what happened, over HTTP."""
 
 from etude_metrics.api.app import create_app
 

@@ -25,6 +25,8 @@ class Experiment(Answer):
 
     experiment_id: str
     name: str
+    labels: list[str] = []
+    archived: bool = False
     state: str
     progress: float
     trials: int
@@ -64,9 +66,23 @@ class Trial(Answer):
     runner_id: str | None
     checkpoint: dict[str, Any] | None
     detail: str | None
-    log_tail: list[str]
+    log_tail: list[str] = []
     requested_at: str | None
     ended_at: str | None
+
+
+class Allocation(Answer):
+    """A trial's time on a runner. Without an ``ended`` it runs, or its runner was lost."""
+
+    experiment_id: str
+    trial_id: int
+    lease_number: int
+    runner_id: str
+    slots: list[str]
+    began: str
+    ended: str | None
+    reason: str | None
+    detail: str
 
 
 class Runner(Answer):
@@ -144,6 +160,15 @@ class Point(Answer):
     unit: str
     metrics: dict[str, float | None]
     time: str
+
+
+class Series(Answer):
+    """One training metric of one trial by length."""
+
+    metric: str
+    unit: str
+    lengths: list[int]
+    values: list[float | None]
 
 
 class Line(Answer):

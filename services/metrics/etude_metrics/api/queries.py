@@ -5,6 +5,7 @@ from typing import Any
 
 from etude.store import Above, Below, Document, DocumentStore, In
 from etude.store.schema import (
+    ALLOCATIONS,
     CHECKPOINTS,
     EXPERIMENT_VIEWS,
     LOGS,
@@ -16,7 +17,12 @@ from etude.store.schema import (
     VALIDATIONS,
     Collection,
 )
+from etude_metrics.api.listing import SORTS, Listing
+from etude_metrics.sampling import downsample
 from etude_metrics.views import TRIAL_STATES
+
+EXPERIMENT_SORTS = SORTS
+_SCANNED = 2000  # decisions that are read at a time, to find those about one trial
 
 Found = tuple[list[Document], str | None]
 """Documents, and the cursor after them."""
@@ -27,13 +33,11 @@ class Queries:
 
     def __init__(self, store: DocumentStore) -> None:
         self._store = store
+        self._listing = Listing(store)
 
-    async def experiments(self, state: str | None, limit: int, cursor: str | None) -> Found:
-        """Experiments, the latest first."""
-        where: dict[str, Any] = {"state": state} if state else {}
-        where["order"] = Below(cursor) if cursor else Above("")  # one of which nobody was told has no order
-        found = await self._store.find(EXPERIMENT_VIEWS, where, ("-order",), limit + 1)
-        return _page([_experiment(view) for view in found], limit, "order")
+    async def experiments(self, where: Mapping[str, Any], sort: str, limit: int, cursor: str | None) -> Found:
+        """Experiments that fit, sorted; see :class:`Listing`."""
+        return await self._listing.page(where, sort, limit, cursor)
 
     async def experiment(self, experiment_id: str) -> Document | None:
         """One experiment."""
@@ -100,10 +104,19 @@ class Queries:
             where["improves"] = True
         return _page(await self._store.find(VALIDATIONS, where, ("order",), limit + 1), limit, "order")
 
-    async def decisions(self, experiment_id: str, limit: int, cursor: str | None) -> Found:
-        """The search log, which the searcher keeps, in order."""
-        where = {"experiment_id": experiment_id, "seq": Above(int(cursor or -1))}
-        return _page(await self._store.find(SEARCH_LOG, where, ("seq",), limit + 1), limit, "seq")
+    async def decisions(self, experiment_id: str, trial_id: int | None, limit: int, cursor: str | None) -> Found:
+        """The search log, which the searcher keeps, in order; all of it, or what says something about one trial."""
+        where: dict[str, Any] = {"experiment_id": experiment_id, "seq": Above(int(cursor or -1))}
+        if trial_id is None:
+            return _page(await self._store.find(SEARCH_LOG, where, ("seq",), limit + 1), limit, "seq")
+        found: list[Document] = []
+        while len(found) <= limit:
+            some = await self._store.find(SEARCH_LOG, where, ("seq",), _SCANNED)
+            found += [decision for decision in some if _is_about(decision, trial_id)]
+            if len(some) < _SCANNED:
+                break
+            where["seq"] = Above(some[-1]["seq"])
+        return _page(found, limit, "seq")
 
     async def curves(self, experiment_id: str, metric: str, limit: int, cursor: str | None) -> Found:
         """The learning curves of some trials."""
@@ -121,6 +134,35 @@ class Queries:
         """Training metrics of one trial."""
         where = {"experiment_id": experiment_id, "trial_id": trial_id}
         return await self._unpacked(TRAINING_POINTS, "points", where, limit, cursor)
+
+    async def training_series(self, experiment_id: str, trial_id: int, max_points: int) -> list[Document]:
+        """Each training metric of one trial over length, thinned out."""
+        where = {"experiment_id": experiment_id, "trial_id": trial_id}
+        by_metric: dict[str, dict[int, float | None]] = {}
+        unit = "batches"
+        for document in await self._store.find(TRAINING_POINTS, where, ("order",)):
+            for point in document["points"]:
+                unit = point["unit"]
+                for metric, value in point["metrics"].items():
+                    by_metric.setdefault(metric, {})[point["length"]] = value
+        series = []
+        for metric, values in sorted(by_metric.items()):
+            lengths = sorted(values)
+            kept, thinned = downsample(lengths, [values[length] for length in lengths], max_points)
+            series.append({"metric": metric, "unit": unit, "lengths": kept, "values": thinned})
+        return series
+
+    async def allocations(self, experiment_id: str, trial_id: int) -> list[Document]:
+        """Where and when one trial ran."""
+        where = {"experiment_id": experiment_id, "trial_id": trial_id}
+        return await self._store.find(ALLOCATIONS, where, ("lease_number", "runner_id"))
+
+    async def runner_allocations(self, runner_id: str, limit: int, cursor: str) -> Found:
+        """What ran on a runner, the latest first."""
+        where: dict[str, Any] = {"runner_id": runner_id}
+        if cursor:
+            where["began"] = Below(cursor)
+        return _page(await self._store.find(ALLOCATIONS, where, ("-began",), limit + 1), limit, "began")
 
     async def logs(self, experiment_id: str, trial_id: int, limit: int, cursor: str | None) -> Found:
         """Output of one trial."""
@@ -161,6 +203,10 @@ def _page(found: Sequence[Document], limit: int, key: str) -> Found:
 
 def _experiment(view: Document) -> Document:
     return {**view, "experiment_id": view["_id"]}
+
+
+def _is_about(decision: Document, trial_id: int) -> bool:
+    return any(told["data"].get("trial_id") == trial_id for told in (decision["cause"], *decision["events"]))
 
 
 def _no_curve(trial_id: int) -> Document:

@@ -1,0 +1,60 @@
+"""Known: looks things up, or answers that there is no such thing."""
+
+from etude.store import Document
+from etude_metrics.api.problems import ProblemError
+from etude_metrics.api.queries import Queries
+from etude_metrics.api.table import TrialTable, TrialTables
+
+
+class Known:
+    """What questions are about.
+
+    Parameters
+    ----------
+    queries : reads documents
+    tables : trials in memory
+    """
+
+    def __init__(self, queries: Queries, tables: TrialTables) -> None:
+        self._queries = queries
+        self._tables = tables
+
+    async def experiment(self, experiment_id: str) -> Document:
+        """An experiment.
+
+        Raises
+        ------
+        ProblemError
+            404: there is none.
+        """
+        found = await self._queries.experiment(experiment_id)
+        if found is None:
+            raise ProblemError(
+                404, f"no experiment {experiment_id}; GET /api/v1/experiments lists those that there are"
+            )
+        return found
+
+    async def trial(self, experiment_id: str, trial_id: int) -> Document:
+        """A trial.
+
+        Raises
+        ------
+        ProblemError
+            404: there is none, or no such experiment.
+        """
+        found = await self._queries.trial(experiment_id, trial_id)
+        if found is None:
+            await self.experiment(experiment_id)
+            raise ProblemError(404, f"experiment {experiment_id} has no trial {trial_id}")
+        return found
+
+    async def trials(self, experiment_id: str) -> tuple[Document, TrialTable]:
+        """An experiment and all of its trials.
+
+        Raises
+        ------
+        ProblemError
+            404: there is none.
+        """
+        experiment = await self.experiment(experiment_id)
+        return experiment, await self._tables.table(experiment_id, experiment["version"])

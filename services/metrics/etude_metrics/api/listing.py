@@ -1,0 +1,62 @@
+"""Listing: all experiments in memory, without what only one of them is asked for, to be filtered and sorted."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from etude.store import Above, Document, DocumentStore
+from etude.store.schema import EXPERIMENT_VIEWS
+from etude_metrics.api.models import Experiment
+from etude_metrics.api.places import Place, part, sort_key
+
+SORTS = ("created_at", "ended_at", "name", "state", "owner", "progress", "trials", "best")
+_FIELDS = ("_id", "version", *(name for name in Experiment.model_fields if name != "experiment_id"))
+_AGAIN = 5_000_000  # microseconds of changes that are read again: of the latest some may have been stored since
+
+
+class Listing:
+    """Every experiment that was created, brought up to date from the store when it is asked for."""
+
+    def __init__(self, store: DocumentStore) -> None:
+        self._store = store
+        self._version = 0
+        self._experiments: dict[str, Document] = {}
+
+    async def page(
+        self, where: Mapping[str, Any], sort: str, limit: int, cursor: str | None
+    ) -> tuple[list[Document], str | None]:
+        """Some experiments, and the cursor that asks for those after them.
+
+        Parameters
+        ----------
+        where : ``state``, ``label``, ``owner``, ``text`` (in name or id) and ``archived``; None for any
+        sort : one of :data:`SORTS`, with ``-`` before it the other way round
+        """
+        await self._refresh()
+        fitting = [experiment for experiment in self._experiments.values() if _fits(experiment, where)]
+        name, descending = sort.lstrip("-"), sort.startswith("-")
+        places: list[Place] = sorted((sort_key(_value(e, name), descending), e["_id"]) for e in fitting)
+        ids, after = part(places, limit, cursor)
+        return [{**self._experiments[id_], "experiment_id": id_} for id_ in ids], after
+
+    async def _refresh(self) -> None:
+        changed = await self._store.find(EXPERIMENT_VIEWS, {"version": Above(self._version - _AGAIN)})
+        for experiment in changed:
+            if experiment["order"] is not None:  # else it is one that only strangers talk of
+                self._experiments[experiment["_id"]] = {name: experiment[name] for name in _FIELDS}
+            self._version = max(self._version, experiment["version"])
+
+
+def _fits(experiment: Document, where: Mapping[str, Any]) -> bool:
+    text = (where.get("text") or "").casefold()
+    return (
+        experiment["archived"] == bool(where.get("archived"))
+        and all(where.get(name) in (None, experiment[name]) for name in ("state", "owner"))
+        and (not where.get("label") or where["label"] in experiment["labels"])
+        and (not text or text in experiment["name"].casefold() or text in experiment["_id"])
+    )
+
+
+def _value(experiment: Document, name: str) -> Any:
+    if name == "best":
+        return experiment["best"]["value"] if experiment["best"] else None
+    return experiment[name]

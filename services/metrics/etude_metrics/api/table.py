@@ -1,0 +1,115 @@
+"""TrialTable: the trials of one experiment in memory, so that any of them can be found by anything that is known."""
+
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from etude.config.expression import Expression, ExpressionError
+from etude.store import Above, Document, DocumentStore
+from etude.store.schema import TRIAL_VIEWS
+from etude_metrics.api.places import Place, part, sort_key
+from etude_metrics.api.problems import ProblemError
+
+Page = tuple[list[Document], str | None]
+_TABLES_KEPT = 8
+_LISTS_KEPT = 32
+_FIELDS = ("trial_id", "state", "length", "best", "restarts", "lease_number", "runner_id", "requested_at", "ended_at")
+_LEFT_OUT = ("log_tail",)  # long, and only asked for one by one
+
+
+class TrialTable:
+    """The trials of an experiment, up to some version of it.
+
+    Attributes
+    ----------
+    version : the latest change that it knows of
+    trials : by number
+    """
+
+    def __init__(self) -> None:
+        self.version = 0
+        self.trials: dict[int, Document] = {}
+        self._lists: OrderedDict[tuple[str, str, str], list[Place]] = OrderedDict()
+
+    def take(self, changed: Sequence[Document], version: int) -> None:
+        """Take over what changed up to ``version``; of a later one it may be a part, the rest of which is to come."""
+        for trial in changed:
+            self.trials[trial["trial_id"]] = {name: trial[name] for name in trial if name not in _LEFT_OUT}
+        self.version = max(self.version, version)
+        if changed:
+            self._lists.clear()
+
+    def page(self, sort: str, where: str, state: str, limit: int, cursor: str | None) -> Page:
+        """Some trials, and the cursor that asks for those after them.
+
+        Parameters
+        ----------
+        sort : a name, with ``-`` before it the other way round; trials that have no such value come last
+        where : an expression over a trial's fields, metrics and hyperparameters; empty for all
+        state : only those in this state; empty for all
+
+        Raises
+        ------
+        ProblemError
+            The expression cannot be read or computed, or the cursor is none of ours.
+        """
+        numbers, after = part(self._places(sort, where, state), limit, cursor)
+        return [self.trials[number] for number in numbers], after
+
+    def _places(self, sort: str, where: str, state: str) -> list[Place]:
+        """Those of the trials that fit, sorted."""
+        key = (sort, where, state)
+        if key not in self._lists:
+            fitting = [trial for trial in self.trials.values() if not state or trial["state"] == state]
+            if where:
+                fitting = _those_that_fit(where, fitting)
+            name, descending = sort.lstrip("-"), sort.startswith("-")
+            self._lists[key] = sorted((sort_key(_value(t, name), descending), t["trial_id"]) for t in fitting)
+            while len(self._lists) > _LISTS_KEPT:
+                self._lists.popitem(last=False)
+        self._lists.move_to_end(key)
+        return self._lists[key]
+
+
+class TrialTables:
+    """Those of the experiments that were asked for last, brought up to date from the store when they are asked for."""
+
+    def __init__(self, store: DocumentStore) -> None:
+        self._store = store
+        self._tables: OrderedDict[str, TrialTable] = OrderedDict()
+
+    async def table(self, experiment_id: str, version: int) -> TrialTable:
+        """The table of an experiment that is at ``version`` now."""
+        table = self._tables.setdefault(experiment_id, TrialTable())
+        self._tables.move_to_end(experiment_id)
+        while len(self._tables) > _TABLES_KEPT:
+            self._tables.popitem(last=False)
+        if table.version < version:
+            where = {"experiment_id": experiment_id, "version": Above(table.version)}
+            table.take(await self._store.find(TRIAL_VIEWS, where), version)
+        return table
+
+
+def values_of(trial: Mapping[str, Any]) -> dict[str, Any]:
+    """What expressions may name: fields, metrics (also as ``metrics.NAME``), and hyperparameters, which go first."""
+    metrics = {name: value for name, value in (trial["metrics"] or {}).items() if value is not None}
+    fields = {name: trial[name] for name in _FIELDS if trial[name] is not None}
+    if trial["best"]:
+        fields["best"] = trial["best"]["value"]
+    hyperparameters = trial["hyperparameters"]
+    return {**metrics, **fields, "metrics": metrics, "hyperparameters": hyperparameters, **hyperparameters}
+
+
+def _those_that_fit(where: str, trials: Sequence[Document]) -> list[Document]:
+    try:
+        expression = Expression(where)
+        return [trial for trial in trials if expression.holds(values_of(trial), if_absent=False)]
+    except ExpressionError as error:
+        raise ProblemError(422, f"where: {error}", [{"path": "query.where", "message": str(error)}]) from None
+
+
+def _value(trial: Document, name: str) -> Any:
+    value: Any = values_of(trial)
+    for step in name.split("."):
+        value = value.get(step) if isinstance(value, Mapping) else None
+    return value
