@@ -48,7 +48,7 @@ async def main(stop: asyncio.Event) -> None:
             return str(error)
         return None if bus.connected else "no connection to RabbitMQ"
 
-    app = create_app(store, ready, service.registry)
+    app = create_app(store, ready, service.registry, bus.publish, settings.storage)
     config = uvicorn.Config(
         app, host=settings.api_host, port=settings.api_port, log_config=None, access_log=False, lifespan="off"
     )

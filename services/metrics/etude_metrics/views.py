@@ -15,6 +15,7 @@ from etude.events import (
     EndReason,
     Envelope,
     ExperimentActivated,
+    ExperimentArchiveRequested,
     ExperimentCanceled,
     ExperimentChangeRefused,
     ExperimentCompleted,
@@ -130,6 +131,8 @@ def tell_experiment(view: Document, envelope: Envelope) -> None:
                 _describe(view, event.config)
                 view["model_definition"] = event.model_definition.to_json()
                 view["order"] = view["order"] or f"{time}/{view['_id']}"  # created before anyone listened
+        case ExperimentArchiveRequested():
+            view["archived"] = event.archived
         case ExperimentChangeRefused():
             view["refused"] = event.reason
         case ExperimentCompleted() | ExperimentFailed() | ExperimentCanceled() if event.revision >= view["revision"]:

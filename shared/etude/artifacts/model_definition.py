@@ -17,6 +17,8 @@ from etude.config import ConfigError, ExperimentConfig, Problem
 from etude.events import ModelDefinition
 
 MAX_SIZE = 95 * 2**20  # bytes; a model definition is code, and data belongs elsewhere
+_MAX_UNPACKED = 10 * MAX_SIZE
+_MAX_FILES = 20_000
 _SKIPPED = {
     "__pycache__",
     ".git",
@@ -129,11 +131,31 @@ def fetch_model_definition(definition: ModelDefinition, cache: Path) -> Path:
     return target
 
 
+def unpack(body: bytes, folder: Path) -> None:
+    """Write the files of a tar.gz archive.
+
+    Raises
+    ------
+    ArtifactError
+        It is none, or has anything but plain files within the folder, or unpacks into too much.
+    """
+    try:
+        _unpack(body, folder)
+    except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise ArtifactError(f"the model definition cannot be unpacked: {error}") from error
+
+
 def _unpack(body: bytes, folder: Path) -> None:
     """Write the files of an archive; anything but plain files within the folder is refused."""
+    size = 0
     with tarfile.open(fileobj=io.BytesIO(body), mode="r:gz") as tar:
-        for member in tar:
+        for count, member in enumerate(tar):
             path = PurePosixPath(member.name)
+            size += member.size
+            if size > _MAX_UNPACKED or count >= _MAX_FILES:
+                raise tarfile.TarError(f"it has more than {_MAX_UNPACKED >> 20} MiB or {_MAX_FILES} files")
+            if member.isdir():
+                continue
             if not member.isfile() or path.is_absolute() or ".." in path.parts:
                 raise tarfile.TarError(f"{member.name!r} is no plain file within the model directory")
             target = folder / path

@@ -31,10 +31,16 @@ def create(
 @app.command("list")
 def list_(
     state: Annotated[str | None, typer.Option(help="Only those in this state.")] = None,
+    label: Annotated[str | None, typer.Option(help="Only those with this label.")] = None,
+    owner: Annotated[str | None, typer.Option(help="Only those of this person.")] = None,
+    text: Annotated[str | None, typer.Option(help="Only those whose name or id has this.")] = None,
+    archived: Annotated[bool, typer.Option("--archived", help="Those that were archived.")] = False,
+    sort: Annotated[str, typer.Option(help="A column, such as best or -created_at.")] = "-created_at",
     as_json: AsJson = False,
 ) -> None:
     """List experiments, the latest first."""
-    found = list(connect().api.pages("/experiments", state=state))
+    where = {"state": state, "label": label, "owner": owner, "text": text, "archived": archived}
+    found = list(connect().api.pages("/experiments", sort=sort, **where))
     if as_json:
         print_json(found)
         return
@@ -102,6 +108,18 @@ def cancel(experiment_id: Id) -> None:
 def kill(experiment_id: Id) -> None:
     """End an experiment at once."""
     connect().request(experiment_id, "kill")
+
+
+@app.command()
+def archive(experiment_id: Id) -> None:
+    """Take it out of lists; nothing else changes, and `etude experiment list --archived` shows it."""
+    connect().request(experiment_id, "archive")
+
+
+@app.command()
+def unarchive(experiment_id: Id) -> None:
+    """Show it in lists again."""
+    connect().request(experiment_id, "unarchive")
 
 
 @app.command("set")

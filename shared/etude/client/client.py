@@ -11,26 +11,16 @@ from etude.client.api import ApiClient, ApiError
 from etude.client.change import read_changes
 from etude.client.experiment import prepare
 from etude.client.settings import ClientSettings
+from etude.client.wish import wish
 from etude.config import ExperimentConfig, load
 from etude.events import (
     CheckpointDiscarded,
     Envelope,
-    Event,
-    ExperimentActivateRequested,
-    ExperimentCancelRequested,
-    ExperimentKillRequested,
-    ExperimentPauseRequested,
     RunnerChangeRequested,
 )
 from etude.service.clock import utc_now
 
 ENDED = ("completed", "failed", "canceled", "rejected")
-_REQUESTS: dict[str, type[Event]] = {
-    "pause": ExperimentPauseRequested,
-    "activate": ExperimentActivateRequested,
-    "cancel": ExperimentCancelRequested,
-    "kill": ExperimentKillRequested,
-}
 
 
 class UndeliverableError(RuntimeError):
@@ -65,7 +55,7 @@ class Client:
         return new.experiment_id
 
     def request(self, experiment_id: str, what: str) -> None:
-        """Ask for an experiment to ``pause``, ``activate``, ``cancel`` or ``kill``.
+        """Ask for an experiment to ``pause``, ``activate``, ``cancel``, ``kill``, ``archive`` or ``unarchive``.
 
         Raises
         ------
@@ -73,7 +63,7 @@ class Client:
             There is no such experiment.
         """
         self.api.get(f"/experiments/{experiment_id}")
-        event = _REQUESTS[what](requested_by=self.settings.user)
+        event = wish(what, self.settings.user)
         self._publish([Envelope.wrap(event, source="client", time=utc_now(), experiment_id=experiment_id)])
 
     def change(self, experiment_id: str, assignments: Sequence[str]) -> None:

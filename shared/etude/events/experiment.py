@@ -56,6 +56,15 @@ class ExperimentKillRequested(Event):
     requested_by: str = ""
 
 
+class ExperimentArchiveRequested(Event):
+    """A person wants the experiment out of sight in lists, or back; nothing else changes."""
+
+    type: ClassVar[str] = "etude.experiment.archive-requested.v1"
+
+    archived: bool = True
+    requested_by: str = ""
+
+
 class ExperimentChangeRequested(Event):
     """A person wants other settings while the experiment runs; absent fields stay as they are."""
 

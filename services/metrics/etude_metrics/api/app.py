@@ -6,11 +6,14 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
 from etude import __version__
+from etude.service.clock import Clock, utc_now
 from etude.store import DocumentStore
+from etude_metrics.api.commands import MAX_BODY, Publish, commands
 from etude_metrics.api.experiments import experiments
 from etude_metrics.api.fleet import fleet
 from etude_metrics.api.health import Ready, health
 from etude_metrics.api.known import Known
+from etude_metrics.api.live import live
 from etude_metrics.api.problems import MEDIA_TYPE, Problem, answer_problems
 from etude_metrics.api.queries import Queries
 from etude_metrics.api.table import TrialTables
@@ -21,19 +24,34 @@ _DESCRIPTION = (
 )
 
 
-def create_app(store: DocumentStore, ready: Ready, registry: CollectorRegistry) -> FastAPI:
-    """The query API over a store.
+def create_app(
+    store: DocumentStore,
+    ready: Ready,
+    registry: CollectorRegistry,
+    publish: Publish,
+    storage: str,
+    clock: Clock = utc_now,
+) -> FastAPI:
+    """The API over a store and a bus.
 
     Parameters
     ----------
     ready : for ``/readyz``
     registry : for ``/metrics``
+    publish : puts the events of commands on the bus
+    storage : URL for the model definitions of experiments that are made here
     """
-    app = FastAPI(title="etude", version=__version__, description=_DESCRIPTION)
+    app = FastAPI(title="etude", version=__version__, description=_DESCRIPTION, max_body_size=MAX_BODY)
     queries = Queries(store)
     known = Known(queries, TrialTables(store))
     app.include_router(health(ready, registry))
-    for router in (experiments(queries, known), trials(queries, known), fleet(queries)):
+    for router in (
+        experiments(queries, known),
+        trials(queries, known),
+        fleet(queries),
+        live(store, queries, known),
+        commands(queries, known, publish, clock, storage),
+    ):
         app.include_router(router, prefix="/api/v1")
     answer_problems(app)
     _describe_problems(app)

@@ -38,6 +38,12 @@ class Listing:
         ids, after = part(places, limit, cursor)
         return [{**self._experiments[id_], "experiment_id": id_} for id_ in ids], after
 
+    async def changed(self, version: int) -> list[Document]:
+        """Those that changed since a version, and some that changed shortly before, in the order of their changes."""
+        await self._refresh()
+        found = [e for e in self._experiments.values() if e["version"] > version - _AGAIN]
+        return [{**e, "experiment_id": e["_id"]} for e in sorted(found, key=lambda e: int(e["version"]))]
+
     async def _refresh(self) -> None:
         changed = await self._store.find(EXPERIMENT_VIEWS, {"version": Above(self._version - _AGAIN)})
         for experiment in changed:

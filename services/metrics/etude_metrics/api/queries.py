@@ -39,6 +39,10 @@ class Queries:
         """Experiments that fit, sorted; see :class:`Listing`."""
         return await self._listing.page(where, sort, limit, cursor)
 
+    async def changed_experiments(self, version: int) -> list[Document]:
+        """Experiments that changed since a version; see :meth:`Listing.changed`."""
+        return await self._listing.changed(version)
+
     async def experiment(self, experiment_id: str) -> Document | None:
         """One experiment."""
         found = await self._store.get(EXPERIMENT_VIEWS, [experiment_id])

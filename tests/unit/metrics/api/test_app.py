@@ -1,10 +1,6 @@
 """The query API: pages, curves, answers to what does not exist."""
 
-from collections.abc import AsyncIterator
-
-import httpx
 import pytest
-from prometheus_client import CollectorRegistry, Counter
 
 from etude.events import (
     AllocationEnded,
@@ -23,64 +19,10 @@ from etude.events import (
     TrainingPoint,
     TrainingReported,
     TrialClosed,
-    TrialRequested,
 )
-from etude.store import SqliteStore
 from etude.store.schema import SEARCH_LOG
-from etude_metrics.api import create_app
-from etude_metrics.handlers import MetricsHandlers
 from tests.unit.make import MODEL, NOW, created, envelope, raw_config, validation
-
-
-class Api:
-    """The application over a store that a test fills."""
-
-    def __init__(self) -> None:
-        self.store = SqliteStore()
-        self.handlers = MetricsHandlers(self.store)
-        self.missing: str | None = None
-        registry = CollectorRegistry()
-        Counter("etude_events_ingested", "Events taken in", registry=registry).inc(3)
-        app = create_app(self.store, self.ready, registry)
-        self.http = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test")
-
-    async def ready(self) -> str | None:
-        return self.missing
-
-    async def tell(self, *events: Event, experiment_id: str = "exp", seconds: float = 0.0) -> None:
-        """Something happened."""
-        await self.handlers.handle_events([envelope(event, experiment_id, seconds) for event in events])
-
-    async def get(self, path: str, status: int = 200, **query: object) -> dict:
-        """The answer to a question."""
-        answer = await self.http.get(f"/api/v1{path}", params=query)  # type: ignore[arg-type]
-        assert answer.status_code == status, answer.text
-        return dict(answer.json())
-
-
-@pytest.fixture
-async def api() -> AsyncIterator[Api]:
-    made = Api()
-    await made.store.open()
-    yield made
-    await made.http.aclose()
-
-
-def requested(trial_id: int) -> TrialRequested:
-    return TrialRequested(
-        trial_id=trial_id, hyperparameters={"rate": 0.1}, seed=1, slots=1, train_until=Length.batches(100)
-    )
-
-
-async def pages(api: Api, path: str, limit: int, **query: object) -> list[list[dict]]:
-    """All pages of a list."""
-    found, cursor = [], None
-    while True:
-        page = await api.get(path, limit=limit, **({"cursor": cursor} if cursor else {}), **query)
-        found.append(page["items"])
-        cursor = page["next_cursor"]
-        if cursor is None:
-            return found
+from tests.unit.metrics.api.asking import Api, pages, requested
 
 
 async def test_experiments_come_in_pages_the_latest_first(api: Api) -> None:

@@ -1,0 +1,201 @@
+"""Commands: what people want. Each becomes an event; no document is written here."""
+
+import asyncio
+import tempfile
+from collections.abc import Awaitable, Callable, Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import APIRouter, File, Request, Response, UploadFile
+from pydantic import BaseModel, ConfigDict, Field
+
+from etude.artifacts import ArtifactError
+from etude.artifacts.model_definition import MAX_SIZE, unpack
+from etude.client.change import ChangeError, read_changes
+from etude.client.experiment import NewExperiment, prepare
+from etude.client.wish import VERBS, wish
+from etude.config import ConfigError
+from etude.config.load import loads
+from etude.events import CheckpointDiscarded, Envelope, Event, RunnerChangeRequested
+from etude.service.clock import Clock
+from etude_metrics.api.answers import to_json
+from etude_metrics.api.known import Known
+from etude_metrics.api.problems import ProblemError, described
+from etude_metrics.api.queries import Queries
+
+Publish = Callable[[Sequence[Envelope]], Awaitable[list[Envelope]]]
+"""Publishes events; returns those that no queue wanted."""
+MAX_BODY = MAX_SIZE + 2**20
+_PATIENCE_SECONDS = 10.0
+_UNDECIDED = ("requested", "waiting", "running", "paused")
+_ACCEPTED: dict[str, Any] = {"status_code": 202, "response_model": None, "response_class": Response}
+
+
+class Verb(StrEnum):
+    """What may be asked of an experiment."""
+
+    PAUSE = "pause"
+    ACTIVATE = "activate"
+    CANCEL = "cancel"
+    KILL = "kill"
+    ARCHIVE = "archive"
+    UNARCHIVE = "unarchive"
+
+
+assert tuple(Verb) == VERBS
+
+
+class RunnerVerb(StrEnum):
+    """What may be asked of a runner."""
+
+    ENABLE = "enable"
+    DISABLE = "disable"
+    DRAIN = "drain"
+
+
+class Created(BaseModel):
+    """A new experiment."""
+
+    experiment_id: str
+
+
+class Changes(BaseModel):
+    """Other settings for a search, also for one that is over, which then goes on."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    changes: Annotated[
+        list[Annotated[str, Field(max_length=1000)]],
+        Field(min_length=1, max_length=100, examples=[["max_trials=+50", "hyperparameters.lr.maxval=-2"]]),
+    ]
+
+
+class Reason(BaseModel):
+    """Why; shown to whoever asks."""
+
+    reason: Annotated[str, Field(max_length=1000)] = ""
+
+
+def commands(queries: Queries, known: Known, publish: Publish, clock: Clock, storage: str) -> APIRouter:
+    """What changes something.
+
+    Parameters
+    ----------
+    publish : to the broker
+    storage : URL for the model definitions of new experiments, unless their configuration names a storage
+    """
+    router = APIRouter(tags=["commands"])
+    say = _Speaker(publish, clock)
+
+    @router.post("/experiments", status_code=201, response_model=Created, responses=described(400, 413, 422, 503))
+    async def create(
+        request: Request,
+        config: Annotated[UploadFile, File(description="The configuration, in YAML.")],
+        model: Annotated[UploadFile, File(description="The model's folder, as a tar.gz archive.")],
+    ) -> Response:
+        """Make an experiment. Every mistake of the configuration is told at once, each with its place."""
+        text, archive = await config.read(), await model.read()
+        new = await asyncio.to_thread(_prepare, text, archive, storage, _who(request))
+        await say.envelope(new.announce(clock()))
+        location = {"Location": f"/api/v1/experiments/{new.experiment_id}"}
+        return Response(to_json({"experiment_id": new.experiment_id}), 201, location, "application/json")
+
+    @router.post("/experiments/{experiment_id}/{verb}", **_ACCEPTED, responses=described(400, 404, 422, 503))
+    async def ask(request: Request, experiment_id: str, verb: Verb) -> Response:
+        """Ask for an experiment to be paused, activated, canceled, killed, archived or unarchived."""
+        await known.experiment(experiment_id)
+        await say(wish(verb.value, _who(request)), experiment_id)
+        return Response(status_code=202)
+
+    @router.patch("/experiments/{experiment_id}", **_ACCEPTED, responses=described(400, 404, 422, 503))
+    async def change(request: Request, experiment_id: str, wanted: Changes) -> Response:
+        """Change a search while it runs, or extend it after its end."""
+        experiment = await known.experiment(experiment_id)
+        try:
+            event = read_changes(wanted.changes, experiment["config"], _who(request))
+        except (ChangeError, ConfigError) as error:
+            raise ProblemError(422, str(error)) from None
+        await say(event, experiment_id)
+        return Response(status_code=202)
+
+    @router.delete(
+        "/experiments/{experiment_id}/trials/{trial_id}/checkpoints/{length}",
+        **_ACCEPTED,
+        responses=described(404, 409, 422, 503),
+    )
+    async def delete_checkpoint(experiment_id: str, trial_id: int, length: int) -> Response:
+        """Delete the checkpoints of a trial at a length, on some runner."""
+        trial = await known.trial(experiment_id, trial_id)
+        there, _ = await queries.checkpoints(experiment_id, trial_id, 1000, None)
+        uris = [c["uri"] for c in there if c["length"] == length and not c["deleted"]]
+        if not uris:
+            raise ProblemError(404, f"trial {trial_id} has no checkpoint at {length}")
+        if trial["state"] in _UNDECIDED and (trial["checkpoint"] or {}).get("uri") in uris:
+            detail = f"trial {trial_id} is {trial['state']} and may go on from this checkpoint; it is kept"
+            raise ProblemError(409, detail)
+        config = (await known.experiment(experiment_id))["config"]
+        pool = (config.get("resources") or {}).get("resource_pool") or "default"
+        await say(CheckpointDiscarded(trial_id=trial_id, uris=uris), experiment_id, pool)
+        return Response(status_code=202)
+
+    @router.post("/runners/{runner_id}/{verb}", **_ACCEPTED, responses=described(400, 404, 422, 503), tags=["fleet"])
+    async def change_runner(request: Request, runner_id: str, verb: RunnerVerb, why: Reason | None = None) -> Response:
+        """Take a runner out of service (`drain` moves its trials elsewhere, too), or back into it."""
+        pools = [pool["pool"] for pool in await queries.pools() for r in pool["runners"] if r["runner_id"] == runner_id]
+        if not pools:
+            raise ProblemError(404, f"no runner {runner_id}; GET /api/v1/pools lists those that there are")
+        event = RunnerChangeRequested(
+            runner_id=runner_id,
+            enabled=verb is RunnerVerb.ENABLE,
+            drain=verb is RunnerVerb.DRAIN,
+            reason=why.reason if why else "",
+            requested_by=_who(request),
+        )
+        await say(event, None, pools[0])
+        return Response(status_code=202)
+
+    return router
+
+
+class _Speaker:
+    """Puts events on the bus, and says so if it cannot."""
+
+    def __init__(self, publish: Publish, clock: Clock) -> None:
+        self._publish = publish
+        self._clock = clock
+
+    async def __call__(self, event: Event, experiment_id: str | None, pool: str = "default") -> None:
+        await self.envelope(
+            Envelope.wrap(event, source="api", time=self._clock(), experiment_id=experiment_id, pool=pool)
+        )
+
+    async def envelope(self, envelope: Envelope) -> None:
+        try:
+            unwanted = await asyncio.wait_for(self._publish([envelope]), _PATIENCE_SECONDS)
+        except TimeoutError:
+            detail = "the broker does not answer; ask again, which harms nothing if it came through"
+            raise ProblemError(503, detail, headers={"Retry-After": "5"}) from None
+        if unwanted:
+            detail = f"the broker has no queue for {envelope.type}; start the other etude services first"
+            raise ProblemError(503, detail)
+
+
+def _prepare(config: bytes, archive: bytes, storage: str, owner: str) -> NewExperiment:
+    try:
+        checked = loads(config.decode("utf-8"))
+        with tempfile.TemporaryDirectory(prefix="etude-upload-") as name:
+            unpack(archive, Path(name))
+            return prepare(checked, Path(name), storage, owner)
+    except UnicodeDecodeError:
+        raise ProblemError(422, "config is not text in UTF-8") from None
+    except ConfigError as error:
+        errors = [{"path": p.path, "message": p.message, "line": p.line} for p in error.problems]
+        raise ProblemError(422, str(error), errors) from None
+    except ArtifactError as error:
+        raise ProblemError(422, str(error), [{"path": "model", "message": str(error)}]) from None
+
+
+def _who(request: Request) -> str:
+    """The person that asks, if that is known."""
+    return str(getattr(request.state, "user", ""))
