@@ -142,13 +142,13 @@ class MetricsHandlers:
     async def _load_experiments(self, batch: Sequence[Envelope]) -> dict[str, Document]:
         ids = sorted({envelope.experiment for envelope in batch})
         known = {document["_id"]: document for document in await self._store.get(EXPERIMENT_VIEWS, ids)}
-        return {experiment_id: known.get(experiment_id) or new_experiment(experiment_id) for experiment_id in ids}
+        return {experiment_id: {**new_experiment(experiment_id), **known.get(experiment_id, {})} for experiment_id in ids}
 
     async def _load_trials(self, batch: Sequence[Envelope]) -> dict[tuple[str, int], Document]:
         keys = sorted({(e.experiment, t) for e in batch if (t := getattr(e.data, "trial_id", None)) is not None})
         ids = [f"{experiment_id}/{trial_id}" for experiment_id, trial_id in keys]
         known = {document["_id"]: document for document in await self._store.get(TRIAL_VIEWS, ids)}
-        return {key: known.get(f"{key[0]}/{key[1]}") or new_trial(*key) for key in keys}
+        return {key: {**new_trial(*key), **known.get(f"{key[0]}/{key[1]}", {})} for key in keys}
 
     async def _load_allocations(self, batch: Sequence[Envelope]) -> dict[str, Document]:
         made = {key: new for envelope in batch if (key := allocation_id(envelope)) and (new := _allocation(envelope))}

@@ -85,6 +85,8 @@ def new_trial(experiment_id: str, trial_id: int) -> Document:
         "version": 0,  # that of its experiment when it last changed
         "state": "requested",
         "hyperparameters": {},
+        "bracket": 0,
+        "rungs": [],
         "seed": None,
         "source": "",
         "target": None,
@@ -152,6 +154,7 @@ def tell_trial(view: Document, envelope: Envelope, experiment: Document) -> None
         case TrialRequested():
             view["hyperparameters"], view["seed"] = event.hyperparameters, event.seed
             view["source"] = event.source_checkpoint or ""
+            view["bracket"], view["rungs"] = event.bracket, event.rungs
             _aim(view, event.train_until.model_dump(mode="json"), extended=view["requested_at"] is not None)
             view["requested_at"] = view["requested_at"] or time
         case TrialContinued():

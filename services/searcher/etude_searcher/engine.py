@@ -307,6 +307,7 @@ class SearchEngine:
         return self._request(trial)
 
     def _request(self, trial: Trial) -> TrialRequested:
+        bracket, rungs = self.method.rungs_of(trial.trial_id)
         return TrialRequested(
             trial_id=trial.trial_id,
             hyperparameters=trial.hyperparameters,
@@ -314,6 +315,8 @@ class SearchEngine:
             slots=self.config.resources.slots_per_trial,
             train_until=self._length(trial.target),
             source_checkpoint=trial.source or self.config.searcher.source_checkpoint_uuid,
+            bracket=bracket,
+            rungs=rungs,
         )
 
     def _length(self, amount: int) -> Length:

@@ -39,6 +39,10 @@ class TrialRequested(Event):
     slots: Annotated[float, Field(ge=0)]
     train_until: Length
     source_checkpoint: str | None = None
+    bracket: Annotated[int, Field(ge=0, description="Of the search; 0 if it has but one.")] = 0
+    rungs: Annotated[
+        list[int], Field(description="Lengths at which its bracket decides who goes on; none without rungs.")
+    ] = []
 
 
 class TrialContinued(Event):

@@ -57,6 +57,8 @@ class Trial(Answer):
     trial_id: int
     state: str
     hyperparameters: dict[str, JsonValue]
+    bracket: int = 0
+    rungs: list[int] = []
     target: dict[str, int] | None
     length: int | None
     metrics: dict[str, float | None] | None

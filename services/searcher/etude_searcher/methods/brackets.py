@@ -71,6 +71,10 @@ class Brackets(SearchMethod):
             bracket.restore(state)
         self._bracket_of = dict(snapshot["bracket_of"])
 
+    def rungs_of(self, trial_id: int) -> tuple[int, list[int]]:
+        number = self._bracket_of[trial_id]
+        return number, self.brackets[number].rungs_of(trial_id)[1]
+
     def bracket_of(self, trial_id: int) -> int:
         """Number of the bracket that a trial is in, from 0."""
         return self._bracket_of[trial_id]

@@ -55,6 +55,9 @@ class Halving(SearchMethod):
             operations = self._enter(trial_id, WORST)
         return operations + self._settle()
 
+    def rungs_of(self, trial_id: int) -> tuple[int, list[int]]:
+        return 0, [rung.target for rung in self._rungs]
+
     def snapshot(self) -> dict[str, Any]:
         return {
             "rungs": [rung.snapshot() for rung in self._rungs],

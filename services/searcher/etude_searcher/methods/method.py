@@ -53,6 +53,10 @@ class SearchMethod(ABC):
     def trial_exited(self, trial_id: int, reason: ExitReason) -> list[Operation]:
         """The trial is gone for good and without a result; it needs no answer."""
 
+    def rungs_of(self, trial_id: int) -> tuple[int, list[int]]:
+        """The number of the bracket that a trial is in, from 0, and the lengths of its rungs, if it has any."""
+        return 0, []
+
     def change(self, config: Any) -> list[Operation]:
         """Take over another configuration of the same search, and do what follows from it.
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from etude.artifacts import ArtifactError, check_model_directory, fetch_model_definition, store_model_definition
-from etude.artifacts.model_definition import pack
+from etude.artifacts.model_definition import pack, unpack
 from etude.artifacts.storage import local_url
 from etude.config import ConfigError
 from etude.events import ModelDefinition
@@ -123,3 +123,15 @@ def test_an_entrypoint_that_is_missing_is_named_with_what_is_there(model: Path, 
 def test_a_directory_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="is not a directory"):
         check_model_directory(tmp_path / "nothing", config())
+
+
+def test_an_archive_that_unpacks_into_too_much_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("etude.artifacts.model_definition._MAX_UNPACKED", 10_000)
+    body = io.BytesIO()
+    with tarfile.open(fileobj=body, mode="w:gz") as tar:
+        for name in ("one", "two"):
+            member = tarfile.TarInfo(name)
+            member.size = 6_000
+            tar.addfile(member, io.BytesIO(bytes(6_000)))
+    with pytest.raises(ArtifactError, match="cannot be unpacked: it has more than"):
+        unpack(body.getvalue(), tmp_path)
