@@ -142,7 +142,7 @@ class MetricsHandlers:
     async def _load_experiments(self, batch: Sequence[Envelope]) -> dict[str, Document]:
         ids = sorted({envelope.experiment for envelope in batch})
         known = {document["_id"]: document for document in await self._store.get(EXPERIMENT_VIEWS, ids)}
-        return {experiment_id: {**new_experiment(experiment_id), **known.get(experiment_id, {})} for experiment_id in ids}
+        return {id_: {**new_experiment(id_), **known.get(id_, {})} for id_ in ids}
 
     async def _load_trials(self, batch: Sequence[Envelope]) -> dict[tuple[str, int], Document]:
         keys = sorted({(e.experiment, t) for e in batch if (t := getattr(e.data, "trial_id", None)) is not None})

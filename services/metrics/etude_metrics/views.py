@@ -194,6 +194,7 @@ def new_allocation(experiment_id: str, trial_id: int, lease_number: int, runner_
         "runner_id": runner_id,
         "slots": [],
         "began": None,
+        "order": "",
         "ended": None,
         "reason": None,
         "detail": "",
@@ -203,11 +204,12 @@ def new_allocation(experiment_id: str, trial_id: int, lease_number: int, runner_
 def tell_allocation(document: Document, envelope: Envelope) -> None:
     """Take over what a runner says about its part of an allocation."""
     event, time = envelope.data, envelope.time.isoformat()
+    document["began"] = document["began"] or time  # if it is an end: it did not even start
+    document["order"] = f"{document['began']}/{document['_id']}"
     match event:
         case AllocationStarted():
-            document["began"], document["slots"] = document["began"] or time, event.slots
+            document["slots"] = event.slots
         case AllocationEnded():
-            document["began"] = document["began"] or time  # it did not even start
             document["ended"], document["reason"] = time, event.reason.value
             document["detail"] = event.detail
 

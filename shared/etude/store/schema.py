@@ -47,7 +47,7 @@ TRIAL_VIEWS = Collection(
         ("source",),
     ),
 )
-ALLOCATIONS = Collection("allocations", indexes=(("experiment_id", "began"), ("runner_id", "began")))
+ALLOCATIONS = Collection("allocations", indexes=(("experiment_id", "order"), ("runner_id", "order")))
 POOLS = Collection("pools")
 RUNNER_LOGS = Collection("runner_logs", indexes=(("runner_id", "order"),))
 

@@ -10,6 +10,7 @@ from etude.service.clock import Clock, utc_now
 from etude.store import DocumentStore
 from etude_metrics.api.commands import MAX_BODY, Publish, commands
 from etude_metrics.api.experiments import experiments
+from etude_metrics.api.figures import figures
 from etude_metrics.api.fleet import fleet
 from etude_metrics.api.health import Ready, health
 from etude_metrics.api.known import Known
@@ -48,6 +49,7 @@ def create_app(
     for router in (
         experiments(queries, known),
         trials(queries, known),
+        figures(queries, known),
         fleet(queries),
         live(store, queries, known),
         commands(queries, known, publish, clock, storage),

@@ -27,7 +27,7 @@ def fleet(queries: Queries) -> APIRouter:
 
     @router.get("/runners/{runner_id}/allocations", response_model=Page[Allocation], responses=described(422, 503))
     async def runner_allocations(
-        request: Request, runner_id: str, limit: Limit = 100, cursor: Annotated[str, Query(max_length=40)] = ""
+        request: Request, runner_id: str, limit: Limit = 100, cursor: Annotated[str, Query(max_length=400)] = ""
     ) -> Response:
         """What ran on a runner, the latest first."""
         return answer(request, page(Allocation, *await queries.runner_allocations(runner_id, limit, cursor)))

@@ -87,6 +87,37 @@ class Allocation(Answer):
     detail: str
 
 
+class Importance(Answer):
+    """How much of the differences between results a hyperparameter explains, from 0 to 1."""
+
+    name: str
+    importance: float
+
+
+class Reached(Answer):
+    """A trial on a rung: its result there, and what became of it after."""
+
+    trial_id: int
+    value: float | None
+    fate: str
+
+
+class Coming(Answer):
+    """A trial on the way to a rung."""
+
+    trial_id: int
+    state: str
+
+
+class Rung(Answer):
+    """A rung of a bracket."""
+
+    bracket: int
+    length: int
+    trials: list[Reached]
+    coming: list[Coming]
+
+
 class Runner(Answer):
     """A runner, as its scheduler sees it."""
 

@@ -134,6 +134,22 @@ class Queries:
             curve["values"].append(validation["metrics"].get(metric))
         return list(curves.values()), after
 
+    async def all_curves(self, experiment_id: str, metric: str) -> list[Document]:
+        """The learning curves of all trials that have a result."""
+        curves: dict[int, Document] = {}
+        found = await self._store.find(VALIDATIONS, {"experiment_id": experiment_id})
+        for validation in sorted(found, key=lambda v: (v["trial_id"], v["length"])):
+            curve = curves.setdefault(validation["trial_id"], _no_curve(validation["trial_id"]))
+            curve["unit"] = validation["unit"]
+            curve["lengths"].append(validation["length"])
+            curve["values"].append(validation["metrics"].get(metric))
+        return list(curves.values())
+
+    async def timeline(self, experiment_id: str, limit: int, cursor: str) -> Found:
+        """Which trial of an experiment ran where and when, in the order in which they began."""
+        where: dict[str, Any] = {"experiment_id": experiment_id, "order": Above(cursor)}
+        return _page(await self._store.find(ALLOCATIONS, where, ("order",), limit + 1), limit, "order")
+
     async def training(self, experiment_id: str, trial_id: int, limit: int, cursor: str | None) -> Found:
         """Training metrics of one trial."""
         where = {"experiment_id": experiment_id, "trial_id": trial_id}
@@ -165,8 +181,8 @@ class Queries:
         """What ran on a runner, the latest first."""
         where: dict[str, Any] = {"runner_id": runner_id}
         if cursor:
-            where["began"] = Below(cursor)
-        return _page(await self._store.find(ALLOCATIONS, where, ("-began",), limit + 1), limit, "began")
+            where["order"] = Below(cursor)
+        return _page(await self._store.find(ALLOCATIONS, where, ("-order",), limit + 1), limit, "order")
 
     async def logs(self, experiment_id: str, trial_id: int, limit: int, cursor: str | None) -> Found:
         """Output of one trial."""

@@ -75,6 +75,7 @@ async def test_every_mistake_of_a_configuration_is_told_with_its_place(api: Api)
         (archive(other__py=""), "needs train.py"),
         (archive(__="")[:40], "cannot be unpacked"),
     ],
+    ids=["none", "another", "cut"],
 )
 async def test_an_archive_that_is_none_or_lacks_the_entrypoint_is_refused(api: Api, model: bytes, said: str) -> None:
     assert said in (await post(api, model=model, status=422))["detail"]

@@ -1,0 +1,9 @@
+"""Figures of experiments, as plotly draws them: for the web page and for notebooks. Needs ``etude[figures]``.
+
+Each is made of documents as the query API tells them, and of nothing else.
+"""
+
+from etude.figures.material import Material
+from etude.figures.register import FIGURES, draw
+
+__all__ = ["FIGURES", "Material", "draw"]
