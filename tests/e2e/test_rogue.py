@@ -16,7 +16,8 @@ from tests.servers.containers import Containers
 
 def trials(installation: Installation, experiment_id: str) -> dict[str, dict[str, Any]]:
     """The trials by their behaviour."""
-    found = installation.api.get(f"/experiments/{experiment_id}/trials")["items"]
+    path = f"/experiments/{experiment_id}/trials"
+    found = [installation.api.get(f"{path}/{trial['trial_id']}") for trial in installation.api.get(path)["items"]]
     return {trial["hyperparameters"]["behaviour"]: trial for trial in found}
 
 

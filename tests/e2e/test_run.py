@@ -42,7 +42,7 @@ class Home:
     def run(self, *arguments: object) -> "subprocess.CompletedProcess[str]":
         """`etude run` to its end; no process may be left behind."""
         process = self.start(*arguments)
-        out, err = process.communicate(timeout=180)
+        out, err = process.communicate(timeout=600)
         self.check_nothing_is_left()
         return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 

@@ -55,7 +55,8 @@ def describe(experiment_id: Id, as_json: AsJson = False) -> None:
     """Show an experiment, its trials, and the traceback of those that failed."""
     api = connect().api
     experiment = api.get(f"/experiments/{experiment_id}")
-    trials = list(api.pages(f"/experiments/{experiment_id}/trials"))
+    path = f"/experiments/{experiment_id}/trials"  # a list has no logs: those that say something are asked for
+    trials = [api.get(f"{path}/{t['trial_id']}") if t["detail"] else t for t in api.pages(path)]
     if as_json:
         print_json({**experiment, "trial_list": trials})
         return

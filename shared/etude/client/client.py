@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -188,8 +189,18 @@ class Client:
             finally:
                 await bus.close()
 
-        if unwanted := asyncio.run(publish()):
+        if unwanted := _run(publish):
             raise UndeliverableError(
                 f"the broker has no queue for {unwanted[0].type}; "
                 "start the etude services at the same ETUDE_AMQP_URL first"
             )
+
+
+def _run(work: Callable[[], Coroutine[Any, Any, list[Envelope]]]) -> list[Envelope]:
+    """Run to the end; in a notebook, where a loop runs already, on a thread of its own."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(work())
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(lambda: asyncio.run(work())).result()

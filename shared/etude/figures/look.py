@@ -32,8 +32,8 @@ def figure(traces: Iterable[Any], x: str, y: str, **layout: Any) -> go.Figure:
     made.update_layout(
         xaxis_title=x,
         yaxis_title=y,
-        margin={"l": 60, "r": 20, "t": 30, "b": 50},
-        legend={"orientation": "h", "y": -0.2},
+        margin={"l": 60, "r": 20, "t": 40, "b": 50},
+        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
         hovermode="closest",
         template="plotly_white",
         **layout,

@@ -9,6 +9,7 @@ from etude import __version__
 from etude.service.clock import Clock, utc_now
 from etude.store import DocumentStore
 from etude_metrics.api.commands import MAX_BODY, Publish, commands
+from etude_metrics.api.downloads import downloads
 from etude_metrics.api.experiments import experiments
 from etude_metrics.api.figures import figures
 from etude_metrics.api.fleet import fleet
@@ -19,6 +20,7 @@ from etude_metrics.api.problems import MEDIA_TYPE, Problem, answer_problems
 from etude_metrics.api.queries import Queries
 from etude_metrics.api.table import TrialTables
 from etude_metrics.api.trials import trials
+from etude_metrics.web import pages
 
 _DESCRIPTION = (
     "What happens and happened in the experiments of an etude installation. Errors are problem+json (RFC 9457)."
@@ -52,9 +54,11 @@ def create_app(
         figures(queries, known),
         fleet(queries),
         live(store, queries, known),
+        downloads(queries, known),
         commands(queries, known, publish, clock, storage),
     ):
         app.include_router(router, prefix="/api/v1")
+    app.include_router(pages())
     answer_problems(app)
     _describe_problems(app)
     return app

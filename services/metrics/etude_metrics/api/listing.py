@@ -9,7 +9,7 @@ from etude_metrics.api.models import Experiment
 from etude_metrics.api.places import Place, part, sort_key
 
 SORTS = ("created_at", "ended_at", "name", "state", "owner", "progress", "trials", "best")
-_FIELDS = ("_id", "version", *(name for name in Experiment.model_fields if name != "experiment_id"))
+_FIELDS = ("_id", *(name for name in Experiment.model_fields if name != "experiment_id"))
 _AGAIN = 5_000_000  # microseconds of changes that are read again: of the latest some may have been stored since
 
 

@@ -24,6 +24,7 @@ class Experiment(Answer):
     """An experiment."""
 
     experiment_id: str
+    version: int = 0
     name: str
     labels: list[str] = []
     archived: bool = False
@@ -55,6 +56,7 @@ class Trial(Answer):
 
     experiment_id: str
     trial_id: int
+    version: int = 0
     state: str
     hyperparameters: dict[str, JsonValue]
     bracket: int = 0

@@ -1,0 +1,53 @@
+// Questions and commands to the API, and what changes, as it changes.
+
+export class ApiError extends Error {
+  constructor(title, detail, status) {
+    super(detail);
+    this.title = title;
+    this.status = status;
+  }
+}
+
+async function ask(path, options = {}) {
+  let response;
+  try {
+    response = await fetch(`/api/v1${path}`, { credentials: "same-origin", ...options });
+  } catch {
+    throw new ApiError("No answer.", "The metrics service cannot be reached; this page tries again by itself.", 0);
+  }
+  if (!response.ok) {
+    const told = await response.json().catch(() => ({}));
+    throw new ApiError(told.title ?? response.statusText, told.detail ?? "No reason was given.", response.status);
+  }
+  return response;
+}
+
+export async function get(path, query = {}) {
+  const chosen = Object.entries(query).filter(([, value]) => value !== null && value !== undefined && value !== "");
+  const text = new URLSearchParams(chosen).toString();
+  return (await ask(text ? `${path}?${text}` : path)).json();
+}
+
+export async function post(path, body, method = "POST") {
+  const headers = { "X-Etude": "page", ...(body ? { "Content-Type": "application/json" } : {}) };
+  await ask(path, { method, headers, body: body ? JSON.stringify(body) : undefined });
+}
+
+// Calls heard(name, data) for each event, from the version that is known on. Returns what stops it.
+export function follow(path, since, heard) {
+  const connection = document.getElementById("connection");
+  const source = new EventSource(`/api/v1${path}?since=${since}`);
+  const say = (text, lost) => {
+    connection.textContent = text;
+    connection.classList.toggle("lost", lost);
+  };
+  source.onopen = () => say("live", false);
+  source.onerror = () => say("connection lost; trying again", true);
+  for (const name of ["experiment", "trials"]) {
+    source.addEventListener(name, (event) => heard(name, JSON.parse(event.data)));
+  }
+  return () => {
+    source.close();
+    say("", false);
+  };
+}

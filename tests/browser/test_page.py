@@ -1,0 +1,152 @@
+"""A person follows a search in the browser, from its beginning to its end."""
+
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.e2e.installation import Installation
+from tests.models import LINE, SURFACE, line_config, surface_config
+
+SEARCH = {
+    "name": "async_halving",
+    "metric": "loss",
+    "max_length": 40,
+    "num_rungs": 3,
+    "divisor": 2,
+    "max_trials": 10,
+    "max_concurrent_trials": 2,
+}
+PATIENCE = 30_000  # ms
+
+
+@pytest.fixture
+def page(browser: Browser, installation: Installation) -> Iterator[Page]:
+    """The list of experiments, once it is there; nothing may go wrong on a page."""
+    installation.until(lambda: is_up(installation), 60, "the metrics service serves")
+    context = browser.new_context(base_url=installation.api_url, accept_downloads=True)
+    made = context.new_page()
+    mistakes: list[str] = []
+    made.on("pageerror", lambda error: mistakes.append(str(error)))
+    made.on("console", lambda said: mistakes.append(said.text) if said.type == "error" and is_ours(said.text) else None)
+    made.set_default_timeout(PATIENCE)
+    made.goto("/")
+    yield made
+    context.close()
+    assert mistakes == []
+
+
+def is_ours(text: str) -> bool:
+    """The browser itself notes each answer that is a problem."""
+    return not text.startswith("Failed to load resource: the server responded with a status of 422")
+
+
+def is_up(installation: Installation) -> bool:
+    try:
+        return httpx.get(f"{installation.api_url}/readyz").status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def drawn(page: Page, title: str) -> int:
+    """How many points a figure has."""
+    count: Any = page.evaluate(
+        """title => {
+            const sections = [...document.querySelectorAll(".figure")];
+            const section = sections.find(s => s.querySelector("h2").textContent === title);
+            const data = section?.querySelector(".plot").data ?? [];
+            return data.reduce((sum, trace) => sum + (trace.x?.length ?? 0), 0);
+        }""",
+        title,
+    )
+    return int(count)
+
+
+def grows(page: Page, title: str, than: int) -> None:
+    """Wait for more points."""
+    for _ in range(150):
+        if drawn(page, title) > than:
+            return
+        page.wait_for_timeout(200)
+    raise AssertionError(f"{title} has no more than {drawn(page, title)} points")
+
+
+def test_a_search_is_followed_from_its_beginning_to_its_best_checkpoint(
+    page: Page, installation: Installation, tmp_path: Path
+) -> None:
+    expect(page.get_by_text("No experiment yet.")).to_be_visible()
+    config = surface_config(tmp_path, seconds=0.1, searcher=SEARCH)
+    experiment_id = installation.create(config, SURFACE)
+    page.get_by_role("link", name="surface").click()  # it appears by itself
+    expect(page.get_by_role("heading", name="surface")).to_be_visible()
+
+    grows(page, "Learning curves", 0)
+    before = drawn(page, "Learning curves")
+    grows(page, "Learning curves", before)  # without a reload
+    page.get_by_role("button", name="Pause").click()
+    page.get_by_role("button", name="Resume").click()
+    expect(page.get_by_role("button", name="Pause")).to_be_visible()
+    installation.wait(experiment_id)
+    expect(page.locator(".state.completed")).to_be_visible()
+    for width in (1440, 390):
+        page.set_viewport_size({"width": width, "height": 900})
+        page.screenshot(path=tmp_path / f"experiment-{width}.png", full_page=True)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, "nothing sticks out"
+
+    with page.expect_download() as begun:
+        page.get_by_role("link", name="download").click()
+    begun.value.save_as(tmp_path / "best.tar")
+    with tarfile.open(tmp_path / "best.tar") as tar:
+        assert "state.pt" in tar.getnames()
+
+    page.get_by_role("tab", name="Trials").click()
+    stopped = page.locator("tr", has=page.locator(".state.stopped")).first
+    stopped.get_by_role("link").click()
+    expect(page.get_by_role("heading", name="Trial")).to_be_visible()
+    expect(page.get_by_text("rests: rank").first).to_be_visible()
+    expect(page.get_by_text("stopped").first).to_be_visible()
+    page.get_by_role("tab", name="Log").click()
+    expect(page.get_by_text("is process")).to_be_visible()
+    page.get_by_role("tab", name="Runs").click()
+    expect(page.get_by_role("cell", name="one").first).to_be_visible()
+
+
+def test_trials_are_sorted_and_found_by_an_expression(page: Page, installation: Installation, tmp_path: Path) -> None:
+    experiment_id = installation.create(line_config(tmp_path, trials=6), LINE)
+    installation.wait(experiment_id)
+    page.goto(f"/experiments/{experiment_id}#trials")
+    cells = page.locator("tbody td:nth-child(3)")
+    expect(cells).to_have_count(6)
+    values = [float(text) for text in cells.all_text_contents()]
+    assert values == sorted(values)
+    page.get_by_role("button", name="best loss").click()
+    expect(page.locator("th[aria-sort=descending]")).to_have_text("best loss ▼")
+    page.get_by_label("Only trials").fill("trial_id <= 2")
+    page.get_by_label("Only trials").press("Enter")
+    expect(cells).to_have_count(2)
+    page.get_by_label("Only trials").fill("trial_id <")
+    page.get_by_label("Only trials").press("Enter")
+    expect(page.get_by_role("alert")).to_contain_text("is no expression")
+
+
+def test_the_keyboard_is_enough(page: Page, installation: Installation, tmp_path: Path) -> None:
+    experiment_id = installation.create(line_config(tmp_path, trials=2), LINE)
+    installation.wait(experiment_id)
+    page.goto(f"/experiments/{experiment_id}")
+    page.get_by_role("tab", name="Overview").focus()
+    for name in ("Hyperparameters", "Trials"):
+        page.keyboard.press("ArrowRight")
+        expect(page.get_by_role("tab", name=name)).to_be_focused()
+    expect(page.get_by_role("region", name="Trials")).to_be_visible()
+
+
+def test_the_fleet_is_seen_and_a_runner_taken_out_of_service(page: Page, installation: Installation) -> None:
+    page.get_by_role("link", name="Fleet").click()
+    page.get_by_role("button", name="Disable").click()
+    expect(page.locator(".state.disabled")).to_be_visible()
+    page.get_by_role("button", name="Enable").click()
+    expect(page.get_by_role("button", name="Drain")).to_be_visible()
