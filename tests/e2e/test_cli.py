@@ -218,6 +218,17 @@ async def test_bad_events_harm_nothing_else(running: Installation, rabbitmq: Rab
         assert "Traceback" not in log.read_text(), log
 
 
+def test_an_experiment_is_exported(running: Installation, tmp_path: Path) -> None:
+    experiment_id = create(running, line_config(tmp_path, trials=3))
+    running.wait(experiment_id)
+    done = running.etude("e", "export", experiment_id, "--to", "csv", str(tmp_path / "tables"))
+    assert (done.returncode, done.stdout.strip()) == (0, str(tmp_path / "tables")), done.stderr
+    assert len((tmp_path / "tables" / "trials.csv").read_text().splitlines()) == 4
+    again = running.etude("e", "export", experiment_id, "--to", "csv", str(tmp_path / "tables"))
+    assert again.returncode == 1
+    assert "exists; name something new" in again.stderr
+
+
 def test_a_runner_says_what_happens_on_it(running: Installation, tmp_path: Path) -> None:
     experiment_id = create(running, line_config(tmp_path, trials=2))
     running.wait(experiment_id)

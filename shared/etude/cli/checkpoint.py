@@ -6,9 +6,10 @@ from typing import Annotated, Any
 
 import typer
 
+from etude.cli.group import group
 from etude.cli.output import AsJson, client, print_json, print_table
 
-app = typer.Typer(no_args_is_help=True, help="List, fetch and delete what trials have saved.")
+app = group("List, fetch and delete what trials have saved.")
 
 Experiment = Annotated[str, typer.Argument(metavar="EXPERIMENT")]
 Trial = Annotated[int, typer.Argument(metavar="TRIAL")]

@@ -7,7 +7,9 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(no_args_is_help=True, help="Check experiment configurations.")
+from etude.cli.group import group
+
+app = group("Check experiment configurations.")
 
 
 @app.command()

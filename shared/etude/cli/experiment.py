@@ -6,10 +6,11 @@ from typing import Annotated, Any
 
 import typer
 
+from etude.cli.group import group
 from etude.cli.output import AsJson, print_json, print_table
 from etude.cli.output import client as connect
 
-app = typer.Typer(no_args_is_help=True, help="Create, watch and steer experiments of a running installation.")
+app = group("Create, watch and steer experiments of a running installation.")
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="The experiment.")]
 
@@ -121,6 +122,20 @@ def archive(experiment_id: Id) -> None:
 def unarchive(experiment_id: Id) -> None:
     """Show it in lists again."""
     connect().request(experiment_id, "unarchive")
+
+
+@app.command()
+def export(
+    experiment_id: Id,
+    to: Annotated[str, typer.Option(help="optuna, tensorboard, csv or parquet.")],
+    target: Annotated[Path | None, typer.Argument(help="Folder, or for optuna a file; by default ID.FORM.")] = None,
+) -> None:
+    """Write an experiment in another tool's form: an optuna study, event files of TensorBoard, or tables."""
+    from etude.client.material import fetch_material
+    from etude.export import export as write
+
+    material = fetch_material(connect().api, experiment_id)
+    typer.echo(str(write(material, to, target or Path(f"{experiment_id}.{'db' if to == 'optuna' else to}"))))
 
 
 @app.command("set")

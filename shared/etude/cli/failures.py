@@ -6,5 +6,6 @@ from etude.client.change import ChangeError
 from etude.client.client import UndeliverableError
 from etude.config import ConfigError
 from etude.errors import Unavailable
+from etude.export import ExportError
 
-FAILURES = (ApiError, ArtifactError, ChangeError, ConfigError, UndeliverableError, Unavailable)
+FAILURES = (ApiError, ArtifactError, ChangeError, ConfigError, ExportError, UndeliverableError, Unavailable)

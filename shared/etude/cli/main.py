@@ -7,8 +7,14 @@ import typer
 
 from etude import __version__
 from etude.cli import checkpoint, config, experiment, runner, scheduler, trial
+from etude.cli.group import Group
 
-app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="Tune the hyperparameters of your models.")
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Tune the hyperparameters of your models. Commands may be shortened: etude e ls.",
+    cls=Group,
+)
 app.add_typer(experiment.app, name="experiment")
 app.add_typer(config.app, name="config")
 app.add_typer(trial.app, name="trial")

@@ -6,9 +6,10 @@ from urllib.parse import quote
 
 import typer
 
+from etude.cli.group import group
 from etude.cli.output import AsJson, client, print_json, print_table
 
-app = typer.Typer(no_args_is_help=True, help="See the machines that train, and take them out of service.")
+app = group("See the machines that train, and take them out of service.")
 
 _PAUSE_SECONDS = 1.0
 Id = Annotated[str, typer.Argument(metavar="RUNNER", help="The runner.")]

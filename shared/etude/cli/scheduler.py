@@ -4,9 +4,10 @@ from typing import Annotated
 
 import typer
 
+from etude.cli.group import group
 from etude.cli.output import AsJson, client, print_json, print_table
 
-app = typer.Typer(no_args_is_help=True, help="See who holds the slots, and why a trial is not running.")
+app = group("See who holds the slots, and why a trial is not running.")
 
 
 @app.command()

@@ -5,9 +5,10 @@ from typing import Annotated, Any
 
 import typer
 
+from etude.cli.group import group
 from etude.cli.output import AsJson, client, print_json
 
-app = typer.Typer(no_args_is_help=True, help="Look into single trials.")
+app = group("Look into single trials.")
 
 _OVER = ("finished", "stopped", "errored", "invalid-hyperparameters", "canceled", "killed")
 _PAUSE_SECONDS = 0.5

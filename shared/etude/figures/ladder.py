@@ -3,7 +3,7 @@
 import plotly.graph_objects as go
 
 from etude.figures.look import FATES, figure, nothing, scale
-from etude.figures.material import Document, Material
+from etude.material import Document, Material
 
 _OVER = ("finished", "stopped", "errored", "invalid-hyperparameters", "canceled", "killed")
 

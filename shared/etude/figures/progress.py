@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 
 from etude.figures.look import FATES, RUNGS, TOP, figure, nothing, scale
-from etude.figures.material import Document, Material
+from etude.material import Document, Material
 
 
 def best(material: Material) -> go.Figure:

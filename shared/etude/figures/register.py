@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import plotly.graph_objects as go
 
 from etude.figures.ladder import ladder
-from etude.figures.material import Material
 from etude.figures.progress import best, curves
 from etude.figures.standard import contour, importance, parallel, slices
 from etude.figures.timeline import timeline
 from etude.figures.trace import trace
+from etude.material import Material
 
 
 @dataclass(frozen=True)

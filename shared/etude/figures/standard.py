@@ -13,8 +13,8 @@ from optuna.trial import TrialState
 from plotly.io import from_json
 
 from etude.figures.look import nothing, with_webgl
-from etude.figures.material import Material
 from etude.figures.study import make_study
+from etude.material import Material
 
 _ENOUGH = 1000  # results for importances; more make them slower, hardly better
 _TREES = 32

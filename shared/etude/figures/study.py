@@ -13,7 +13,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from etude.config import Space, parse
 from etude.config.space import Categorical, Const, Double, Int, Log
-from etude.figures.material import Document, Material
+from etude.material import Document, Material
 
 _STATES = {
     "finished": TrialState.COMPLETE,

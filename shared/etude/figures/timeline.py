@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import plotly.graph_objects as go
 
 from etude.figures.look import figure, nothing
-from etude.figures.material import Document, Material
+from etude.material import Document, Material
 
 _ENDS = {
     "finished": ("to its end", "#2a9d8f"),

@@ -3,7 +3,7 @@
 import plotly.graph_objects as go
 
 from etude.figures.look import figure, nothing
-from etude.figures.material import Material
+from etude.material import Material
 
 _VERBS = {
     "etude.trial.requested.v1": ("begun", "#8d99ae", "circle-open"),

@@ -1,4 +1,4 @@
-"""Material: what figures are made of, as the query API tells it."""
+"""Material: what figures and exports are made of, as the query API tells it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ Document = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Material:
-    """All that there is to draw of one experiment.
+    """What is known of one experiment; parts that nobody asked for are empty.
 
     Attributes
     ----------

@@ -1,0 +1,108 @@
+"""Exports open in the tools that they are for."""
+
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pandas
+import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from etude.export import FORMS, ExportError, export
+from etude.material import Material
+from tests.unit.make import raw_config
+
+
+@pytest.fixture
+def material() -> Material:
+    """Three trials, of which the third has no result."""
+
+    def trial(number: int, state: str, value: float | None) -> dict[str, Any]:
+        return {
+            "trial_id": number,
+            "state": state,
+            "hyperparameters": {"rate": 0.1 * number, "net": {"sizes": [8, number]}},
+            "bracket": 0,
+            "rungs": [],
+            "length": 40 if value is not None else None,
+            "best": {"value": value, "length": 20, "checkpoint": None} if value is not None else None,
+            "metrics": {"loss": value, "accuracy": 0.5} if value is not None else None,
+            "restarts": 0,
+            "requested_at": "2026-01-01T00:00:00+00:00",
+            "ended_at": None,
+            "target": {"batches": 40},
+        }
+
+    space = {"rate": {"type": "double", "minval": 0, "maxval": 1}}
+    experiment = {
+        "experiment_id": "exp",
+        "metric": "loss",
+        "smaller_is_better": True,
+        "config": raw_config(hyperparameters=space),
+    }
+    curves = [
+        {
+            "trial_id": n,
+            "unit": "batches",
+            "lengths": [10, 20, 40],
+            "values": [0.9 / n, 0.5 / n, None if n == 1 else 0.6],
+        }
+        for n in (1, 2)
+    ]
+    trials = [trial(1, "finished", 0.5), trial(2, "stopped", 0.25), trial(3, "errored", None)]
+    return Material(experiment, trials, curves)
+
+
+def test_a_study_opens_in_optuna(material: Material, tmp_path: Path) -> None:
+    file = export(material, "optuna", tmp_path / "study.db")
+    study = optuna.load_study(study_name="exp", storage=f"sqlite:///{file}")
+    assert [trial.state.name for trial in study.trials] == ["COMPLETE", "PRUNED", "FAIL"]
+    assert study.best_params == {"rate": 0.1}
+    assert study.trials[1].intermediate_values == {10: 0.45, 20: 0.25, 40: 0.6}
+
+
+@pytest.mark.parametrize(("form", "read"), [("csv", pandas.read_csv), ("parquet", pandas.read_parquet)])
+def test_tables_open_in_pandas(material: Material, tmp_path: Path, form: str, read: Any) -> None:
+    folder = export(material, form, tmp_path / "tables")
+    trials = read(folder / f"trials.{form}")
+    assert list(trials["hyperparameters.rate"]) == pytest.approx([0.1, 0.2, 0.3])
+    assert list(trials["hyperparameters.net.sizes"]) == ["[8, 1]", "[8, 2]", "[8, 3]"]
+    assert list(trials["best"][:2]) == [0.5, 0.25]
+    assert trials["metrics.accuracy"].isna().tolist() == [False, False, True]
+    validations = read(folder / f"validations.{form}")
+    assert len(validations) == 6
+    assert validations["loss"].isna().sum() == 1
+
+
+def test_event_files_open_in_tensorboard(material: Material, tmp_path: Path) -> None:
+    folder = export(material, "tensorboard", tmp_path / "runs")
+    assert sorted(path.name for path in folder.iterdir()) == ["trial-1", "trial-2", "trial-3"]
+    read = EventAccumulator(str(folder / "trial-2"))
+    read.Reload()
+    assert [(event.step, round(event.value, 6)) for event in read.Scalars("loss")] == [
+        (10, 0.45),
+        (20, 0.25),
+        (40, 0.6),
+    ]
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_nothing_is_written_over(material: Material, tmp_path: Path, form: str) -> None:
+    target = tmp_path / "there"
+    target.write_text("mine")
+    with pytest.raises(ExportError, match="exists; name something new"):
+        export(material, form, target)
+    assert target.read_text() == "mine"
+
+
+def test_a_form_that_nobody_knows_says_which_are_known(material: Material, tmp_path: Path) -> None:
+    with pytest.raises(ExportError, match="'excel' is none of optuna, tensorboard, csv, parquet"):
+        export(material, "excel", tmp_path / "x")
+
+
+def test_a_library_that_is_missing_is_named(
+    material: Material, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
+    with pytest.raises(ExportError, match=r"parquet needs pyarrow: pip install etude\[export\]"):
+        export(material, "parquet", tmp_path / "x")
