@@ -21,7 +21,7 @@ SEARCH = {
     "max_trials": 10,
     "max_concurrent_trials": 2,
 }
-PATIENCE = 30_000  # ms
+PATIENCE = 120_000  # ms
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def drawn(page: Page, title: str) -> int:
 
 def grows(page: Page, title: str, than: int) -> None:
     """Wait for more points."""
-    for _ in range(150):
+    for _ in range(600):
         if drawn(page, title) > than:
             return
         page.wait_for_timeout(200)

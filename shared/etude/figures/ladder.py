@@ -2,7 +2,7 @@
 
 import plotly.graph_objects as go
 
-from etude.figures.look import FATES, figure, nothing, scale
+from etude.figures.look import FATES, figure, nothing, scale, scatter
 from etude.material import Document, Material
 
 _OVER = ("finished", "stopped", "errored", "invalid-hyperparameters", "canceled", "killed")
@@ -45,7 +45,7 @@ def ladder(material: Material) -> go.Figure:
             drawn["y"].append(name)
             drawn["text"].append(f"trial {entry['trial_id']}: {entry['fate']}")
     traces = [
-        go.Scattergl(**drawn, mode="markers", name=fate, marker={"size": 9, "color": FATES[fate], "opacity": 0.75})
+        scatter(**drawn, mode="markers", name=fate, marker={"size": 9, "color": FATES[fate], "opacity": 0.75})
         for fate, drawn in sorted(marks.items())
     ]
     made = figure(traces, material.metric, material.unit)

@@ -59,6 +59,11 @@ def scale(values: Iterable[float | None]) -> str:
     return "log" if numbers and min(numbers) > 0 and max(numbers) / min(numbers) >= _WIDE else "linear"
 
 
+def scatter(**fields: Any) -> Any:
+    """A scatter; one of many points is drawn by the graphics card, of which a page can use but a few at a time."""
+    return go.Scattergl(**fields) if len(fields["x"]) > _MANY else go.Scatter(**fields)
+
+
 def with_webgl(made: go.Figure) -> go.Figure:
     """Draw scatters of many points by the graphics card."""
     return go.Figure([_by_webgl(trace) for trace in made.data], made.layout)

@@ -2,10 +2,11 @@
 
 import bisect
 from collections.abc import Sequence
+from typing import Any
 
 import plotly.graph_objects as go
 
-from etude.figures.look import FATES, RUNGS, TOP, figure, nothing, scale
+from etude.figures.look import FATES, RUNGS, TOP, figure, nothing, scale, scatter
 from etude.material import Document, Material
 
 
@@ -51,7 +52,7 @@ def _group(trial: Document, rungs: Sequence[int], length: int) -> tuple[int, str
     return reached, name, TOP if reached == len(rungs) else RUNGS[reached % len(RUNGS)]
 
 
-def _lines(name: str, colour: str, drawn: Sequence[Document]) -> go.Scattergl:
+def _lines(name: str, colour: str, drawn: Sequence[Document]) -> Any:
     """Many lines as one, with gaps between them."""
     x: list[float | None] = []
     y: list[float | None] = []
@@ -61,6 +62,6 @@ def _lines(name: str, colour: str, drawn: Sequence[Document]) -> go.Scattergl:
         y += [*curve["values"], None]
         text += [f"trial {curve['trial_id']}"] * (len(curve["lengths"]) + 1)
     mode = "lines+markers" if len(x) < 2000 else "lines"
-    return go.Scattergl(
+    return scatter(
         x=x, y=y, text=text, mode=mode, name=name, line={"width": 1.2, "color": colour}, marker={"size": 4}, opacity=0.8
     )

@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 import plotly.graph_objects as go
 
-from etude.figures.look import figure, nothing
+from etude.figures.look import figure, nothing, scatter
 from etude.material import Document, Material
 
 _ENDS = {
@@ -40,7 +41,7 @@ def timeline(material: Material) -> go.Figure:
     return made
 
 
-def _bars(name: str, colour: str, drawn: Sequence[Document], now: str) -> go.Scattergl:
+def _bars(name: str, colour: str, drawn: Sequence[Document], now: str) -> Any:
     x: list[str | None] = []
     y: list[str | None] = []
     text: list[str] = []
@@ -49,7 +50,7 @@ def _bars(name: str, colour: str, drawn: Sequence[Document], now: str) -> go.Sca
             x += [a["began"], a["ended"] or now, None]
             y += [slot, slot, None]
             text += [f"trial {a['trial_id']}, lease {a['lease_number']}: {name}"] * 3
-    return go.Scattergl(
+    return scatter(
         x=x, y=y, text=text, mode="lines+markers", name=name, line={"width": 12, "color": colour}, marker=_BORDER
     )
 

@@ -2,7 +2,7 @@
 
 import plotly.graph_objects as go
 
-from etude.figures.look import figure, nothing
+from etude.figures.look import figure, nothing, scatter
 from etude.material import Material
 
 _VERBS = {
@@ -30,5 +30,5 @@ def trace(material: Material) -> go.Figure:
     for kind, (name, colour, symbol) in _VERBS.items():
         if kind in marks:
             marker = {"color": colour, "symbol": symbol, "size": 7}
-            traces.append(go.Scattergl(**marks[kind], mode="markers", name=name, marker=marker))
+            traces.append(scatter(**marks[kind], mode="markers", name=name, marker=marker))
     return figure(traces, "decision", "trial")

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Request, Response
 from etude_metrics.api.answers import answer, page, told
 from etude_metrics.api.known import Known
 from etude_metrics.api.models import Curve, Decision, Experiment, ExperimentInFull, Page, Validation
-from etude_metrics.api.parameters import Cursor, Limit, MaxPoints, Number
+from etude_metrics.api.parameters import Cursor, Limit, MaxPoints, Number, TrialNumber
 from etude_metrics.api.problems import described
 from etude_metrics.api.queries import EXPERIMENT_SORTS, Queries
 from etude_metrics.masking import masked
@@ -46,7 +46,7 @@ def experiments(queries: Queries, known: Known) -> APIRouter:
 
     @router.get(f"{_PATH}/validations", response_model=Page[Validation], responses=described(404, 422, 503))
     async def validations(
-        request: Request, experiment_id: str, limit: Limit = 100, cursor: Number = None, trial_id: int | None = None
+        request: Request, experiment_id: str, limit: Limit = 100, cursor: Number = None, trial_id: TrialNumber = None
     ) -> Response:
         """Validations, in the order in which they came."""
         await known.experiment(experiment_id)
@@ -82,7 +82,7 @@ def experiments(queries: Queries, known: Known) -> APIRouter:
         experiment_id: str,
         limit: Limit = 100,
         cursor: Number = None,
-        trial_id: Annotated[int | None, Query(description="Only those that say something about this trial.")] = None,
+        trial_id: TrialNumber = None,
     ) -> Response:
         """The search log: every decision, in order, and why it was made."""
         await known.experiment(experiment_id)

@@ -10,3 +10,4 @@ Number = Annotated[str | None, Query(pattern=r"^\d{1,18}$", description="`next_c
 MaxPoints = Annotated[
     int, Query(ge=2, le=10_000, description="The most points of a curve; peaks are kept when others are left out.")
 ]
+TrialNumber = Annotated[int | None, Query(ge=1, lt=2**31, description="Only what is about this trial.")]
