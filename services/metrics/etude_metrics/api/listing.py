@@ -47,6 +47,9 @@ class Listing:
     async def _refresh(self) -> None:
         changed = await self._store.find(EXPERIMENT_VIEWS, {"version": Above(self._version - _AGAIN)})
         for experiment in changed:
+            known = self._experiments.get(experiment["_id"])
+            if known is not None and known["version"] > experiment["version"]:
+                continue  # this was asked for earlier, and came later
             if experiment["order"] is not None:  # else it is one that only strangers talk of
                 self._experiments[experiment["_id"]] = {name: experiment[name] for name in _FIELDS}
             self._version = max(self._version, experiment["version"])

@@ -32,8 +32,14 @@ class TrialTable:
         self._lists: OrderedDict[tuple[str, str, str], list[Place]] = OrderedDict()
 
     def take(self, changed: Sequence[Document], version: int) -> None:
-        """Take over what changed up to ``version``; of a later one it may be a part, the rest of which is to come."""
+        """Take over what changed up to ``version``; of a later one it may be a part, the rest of which is to come.
+
+        What was asked for earlier may come later: of two states of a trial the newer one stays.
+        """
         for trial in changed:
+            known = self.trials.get(trial["trial_id"])
+            if known is not None and known["version"] > trial["version"]:
+                continue
             self.trials[trial["trial_id"]] = {name: trial[name] for name in trial if name not in _LEFT_OUT}
         self.version = max(self.version, version)
         if changed:
