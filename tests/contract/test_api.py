@@ -18,9 +18,12 @@ from schemathesis.specs.openapi.checks import (
 from etude.events import Envelope
 from etude.store import SqliteStore
 from etude_metrics.api import create_app
+from etude_metrics.api.access import Access
 from etude_metrics.handlers import MetricsHandlers
 from tests.unit.make import NOW, created, envelope, validation
 from tests.unit.metrics.api.asking import requested
+
+TOKEN = "a token that is known to this test alone"
 
 
 def application() -> Any:
@@ -40,7 +43,8 @@ def application() -> Any:
 
     asyncio.run(fill())
     folder = Path(__file__).parent / "nowhere"  # nothing is stored: random bytes are no archive
-    return create_app(store, ready, CollectorRegistry(), publish, f"file://{folder}", lambda: NOW)
+    access = Access(tokens_needed=True, admin_token=TOKEN, requests_per_second=1e6, wrong_tokens_per_minute=10**6)
+    return create_app(store, ready, CollectorRegistry(), publish, f"file://{folder}", lambda: NOW, access)
 
 
 NOT_PROMISED = [
@@ -64,7 +68,7 @@ def map_path_parameters(_: Any, parameters: dict[str, Any] | None) -> dict[str, 
 @SCHEMA.parametrize()
 @settings(max_examples=25, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
 def test_the_api_answers_as_its_document_says(case: schemathesis.Case) -> None:
-    case.call_and_validate(excluded_checks=NOT_PROMISED)
+    case.call_and_validate(headers={"Authorization": f"Bearer {TOKEN}"}, excluded_checks=NOT_PROMISED)
 
 
 def test_every_answer_of_the_document_is_described() -> None:

@@ -2,10 +2,11 @@
 
 import asyncio
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Literal
 
+import structlog
 import uvicorn
-from pydantic import Field
+from pydantic import Field, SecretStr
 
 from etude.bus.amqp import AmqpBus
 from etude.errors import Unavailable
@@ -14,7 +15,11 @@ from etude.service.runtime import run, until_available
 from etude.service.settings import Settings
 from etude.store.mongo import MongoStore
 from etude_metrics.api import create_app
+from etude_metrics.api.access import Access
+from etude_metrics.api.access.rules import is_loopback
 from etude_metrics.service import MetricsService
+
+_log = structlog.get_logger()
 
 
 class MetricsSettings(Settings):
@@ -22,8 +27,28 @@ class MetricsSettings(Settings):
 
     api_host: str = "127.0.0.1"
     api_port: Annotated[int, Field(ge=0, lt=65536)] = 8080
+    api_tokens: Literal["auto", "always", "never"] = "auto"
+    """Whether a token is needed: always but on the loopback address, always, or never."""
+    admin_token: Annotated[SecretStr, Field(min_length=32)] | None = None
+    """Lets in who is to make the first tokens."""
+    allowed_origins: list[Annotated[str, Field(pattern=r"^https?://[^/*\s]+$")]] = []
+    """Whose pages may ask from elsewhere, with a token."""
+    requests_per_second: Annotated[float, Field(gt=0)] = 100.0
+    """Of one token; ten times as many at once."""
     grace_seconds: Annotated[float, Field(ge=0)] = 60.0
     """How long a checkpoint is kept after it is no longer the latest."""
+
+    @property
+    def access(self) -> Access:
+        """Who is let in."""
+        on_loopback = is_loopback(self.api_host)
+        return Access(
+            tokens_needed=self.api_tokens == "always" or (self.api_tokens == "auto" and not on_loopback),
+            loopback_only=on_loopback and self.api_tokens == "auto",
+            admin_token=self.admin_token.get_secret_value() if self.admin_token else "",
+            allowed_origins=tuple(self.allowed_origins),
+            requests_per_second=self.requests_per_second,
+        )
 
 
 class _Server(uvicorn.Server):
@@ -48,7 +73,10 @@ async def main(stop: asyncio.Event) -> None:
             return str(error)
         return None if bus.connected else "no connection to RabbitMQ"
 
-    app = create_app(store, ready, service.registry, bus.publish, settings.storage)
+    access = settings.access
+    if not access.tokens_needed and not access.loopback_only:
+        _log.warning("ETUDE_API_TOKENS=never: whoever reaches the API may do everything", host=settings.api_host)
+    app = create_app(store, ready, service.registry, bus.publish, settings.storage, access=access)
     config = uvicorn.Config(
         app, host=settings.api_host, port=settings.api_port, log_config=None, access_log=False, lifespan="off"
     )

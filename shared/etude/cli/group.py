@@ -5,7 +5,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-_SAID_OTHERWISE = {"ls": "list", "rm": "delete", "cat": "logs"}
+_SAID_OTHERWISE = {"ls": "list", "rm": "delete", "cat": "logs", "t": "trial"}
 
 
 class Group(TyperGroup):

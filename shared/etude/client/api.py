@@ -16,10 +16,12 @@ class ApiClient:
     Parameters
     ----------
     url : such as ``http://127.0.0.1:8080``
+    token : for an API that wants one
     """
 
-    def __init__(self, url: str, timeout: float = 30.0) -> None:
-        self._http = httpx.Client(base_url=url.rstrip("/"), timeout=timeout)
+    def __init__(self, url: str, token: str = "", timeout: float = 30.0) -> None:
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._http = httpx.Client(base_url=url.rstrip("/"), timeout=timeout, headers=headers)
         self._url = url
 
     def get(self, path: str, **query: Any) -> Any:
@@ -30,8 +32,26 @@ class ApiClient:
         ApiError
             The service does not answer, or knows no such thing.
         """
+        return self._ask("GET", path, params={k: v for k, v in query.items() if v is not None}).json()
+
+    def send(self, method: str, path: str, **body: Any) -> Any:
+        """Ask for something to be done; what is answered, if anything is.
+
+        Parameters
+        ----------
+        body : fields that are sent as JSON
+
+        Raises
+        ------
+        ApiError
+            The service does not answer, or refuses.
+        """
+        response = self._ask(method, path, json=body or None)
+        return response.json() if response.content else None
+
+    def _ask(self, method: str, path: str, **request: Any) -> httpx.Response:
         try:
-            response = self._http.get(f"/api/v1{path}", params={k: v for k, v in query.items() if v is not None})
+            response = self._http.request(method, f"/api/v1{path}", **request)
         except httpx.TransportError as error:
             raise ApiError(
                 f"no answer from the metrics service at {self._url} ({error}); is ETUDE_API_URL right?"
@@ -41,8 +61,9 @@ class ApiClient:
                 detail = response.json()["detail"]
             except (ValueError, KeyError, TypeError):
                 detail = response.text[:200]
-            raise ApiError(f"the metrics service says {response.status_code}: {detail}")
-        return response.json()
+            hint = "; is ETUDE_TOKEN right?" if response.status_code == 401 else ""
+            raise ApiError(f"the metrics service says {response.status_code}: {detail}{hint}")
+        return response
 
     def pages(self, path: str, **query: Any) -> Iterator[Any]:
         """All items of all pages."""

@@ -38,7 +38,7 @@ class Client:
 
     def __init__(self, settings: ClientSettings | None = None) -> None:
         self.settings = settings or ClientSettings()
-        self.api = ApiClient(self.settings.api_url)
+        self.api = ApiClient(self.settings.api_url, self.settings.token.get_secret_value())
 
     def create_experiment(self, config: ExperimentConfig | Path, model_directory: Path) -> str:
         """Create an experiment; returns its id.

@@ -2,7 +2,7 @@
 
 import getpass
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from etude.service.settings import default_storage
@@ -18,10 +18,12 @@ def _user() -> str:
 class ClientSettings(BaseSettings):
     """Where a running installation is."""
 
-    model_config = SettingsConfigDict(env_prefix="ETUDE_", extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="ETUDE_", env_ignore_empty=True, extra="ignore")
 
     amqp_url: str = "amqp://guest:guest@127.0.0.1:5672/"
     api_url: str = "http://127.0.0.1:8080"
+    token: SecretStr = SecretStr("")
+    """For an API that wants one."""
     storage: str = Field(default_factory=default_storage)
     """fsspec URL that clients and runners share."""
     user: str = Field(default_factory=_user)

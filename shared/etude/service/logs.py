@@ -1,9 +1,27 @@
 """Logging: one JSON object a line, by structlog."""
 
 import logging
+import re
 import sys
+from collections.abc import MutableMapping
+from typing import Any
 
 import structlog
+
+_PASSWORD = re.compile(r"(?<=://)([^/\s:@]*):[^/\s@]+@")
+_TOKEN = re.compile(r"\betude_([0-9a-f]{12})_[\w-]{43}")
+
+
+def without_secrets(_: Any, __: str, entry: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """An entry without the passwords of URLs and the secrets of tokens.
+
+    >>> without_secrets(None, "", {"event": "no answer from amqp://etude:geheim@broker/"})
+    {'event': 'no answer from amqp://etude:********@broker/'}
+    """
+    for name, value in entry.items():
+        if isinstance(value, str):
+            entry[name] = _TOKEN.sub(r"etude_\1_********", _PASSWORD.sub(r"\1:********@", value))
+    return entry
 
 
 def log_as_json(service: str, level: str = "INFO", *also: structlog.typing.Processor) -> None:
@@ -20,6 +38,7 @@ def log_as_json(service: str, level: str = "INFO", *also: structlog.typing.Proce
     ]
     render: list[structlog.typing.Processor] = [
         structlog.processors.format_exc_info,  # as text, and without the values of variables, which may be secrets
+        without_secrets,
         *also,
         structlog.processors.JSONRenderer(),
     ]

@@ -15,7 +15,7 @@ def default_storage() -> str:
 class Settings(BaseSettings):
     """What all services have in common."""
 
-    model_config = SettingsConfigDict(env_prefix="ETUDE_", extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="ETUDE_", env_ignore_empty=True, extra="ignore")
 
     amqp_url: str = "amqp://guest:guest@127.0.0.1:5672/"
     mongo_url: str = "mongodb://127.0.0.1:27017"

@@ -50,6 +50,7 @@ TRIAL_VIEWS = Collection(
 ALLOCATIONS = Collection("allocations", indexes=(("experiment_id", "order"), ("runner_id", "order")))
 POOLS = Collection("pools")
 RUNNER_LOGS = Collection("runner_logs", indexes=(("runner_id", "order"),))
+TOKENS = Collection("tokens", indexes=(("created_at",),))
 
 COLLECTIONS = (
     EXPERIMENTS,
@@ -67,4 +68,5 @@ COLLECTIONS = (
     ALLOCATIONS,
     POOLS,
     RUNNER_LOGS,
+    TOKENS,
 )

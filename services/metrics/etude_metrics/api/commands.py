@@ -26,7 +26,7 @@ from etude_metrics.api.queries import Queries
 
 Publish = Callable[[Sequence[Envelope]], Awaitable[list[Envelope]]]
 """Publishes events; returns those that no queue wanted."""
-MAX_BODY = MAX_SIZE + 2**20
+_MAX_BODY = MAX_SIZE + 2**20
 _PATIENCE_SECONDS = 10.0
 _UNDECIDED = ("requested", "waiting", "running", "paused")
 _ACCEPTED: dict[str, Any] = {"status_code": 202, "response_model": None, "response_class": Response}
@@ -88,7 +88,13 @@ def commands(queries: Queries, known: Known, publish: Publish, clock: Clock, sto
     router = APIRouter(tags=["commands"])
     say = _Speaker(publish, clock)
 
-    @router.post("/experiments", status_code=201, response_model=Created, responses=described(400, 413, 422, 503))
+    @router.post(
+        "/experiments",
+        status_code=201,
+        response_model=Created,
+        responses=described(400, 413, 422, 503),
+        max_body_size=_MAX_BODY,
+    )
     async def create(
         request: Request,
         config: Annotated[UploadFile, File(description="The configuration, in YAML.")],

@@ -61,7 +61,7 @@ def answer_problems(app: FastAPI) -> None:
 
     @app.exception_handler(ProblemError)
     async def problem(_: Request, error: ProblemError) -> Response:
-        return _answer(error.status, error.detail, error.errors, error.headers)
+        return answer_problem(error)
 
     @app.exception_handler(HTTPException)
     async def http(_: Request, error: HTTPException) -> Response:
@@ -76,6 +76,11 @@ def answer_problems(app: FastAPI) -> None:
     @app.exception_handler(Unavailable)
     async def unavailable(_: Request, error: Unavailable) -> Response:
         return _answer(503, str(error), [], {"Retry-After": "5"})
+
+
+def answer_problem(error: ProblemError) -> Response:
+    """The answer that tells it."""
+    return _answer(error.status, error.detail, error.errors, error.headers)
 
 
 def _answer(status: int, detail: str, errors: list[dict[str, Any]], headers: dict[str, str] | None = None) -> Response:

@@ -18,18 +18,14 @@ _TYPES = {
     ".svg": "image/svg+xml",
     ".html": "text/html; charset=utf-8",
 }
-_PLOTLY = "plotly.min.js"
+_PLOTLY = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
+_SWAGGER = Path(str(files("fastapi_offline"))) / "static"
 _WORTH_PACKING = 1000
 _POLICY = (  # plotly makes code for the graphics card, and styles
     "default-src 'self'; script-src 'self' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data: blob:; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
 )
-HEADERS = {
-    "Content-Security-Policy": _POLICY,
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "same-origin",
-}
+_HEADERS = {"Content-Security-Policy": _POLICY}
 
 
 def pages() -> APIRouter:
@@ -50,6 +46,11 @@ def pages() -> APIRouter:
         """The page, which looks at its address to know what to show."""
         return _answer(request, "index.html")
 
+    @router.get("/docs")
+    async def docs(request: Request) -> Response:
+        """The API's document, for people."""
+        return _answer(request, "docs.html")
+
     return router
 
 
@@ -58,7 +59,7 @@ def _answer(request: Request, path: str) -> Response:
     if found is None:
         raise ProblemError(404, f"there is no {path}")
     plain, packed, tag = found
-    headers = {**HEADERS, "ETag": tag, "Cache-Control": "no-cache", "Vary": "Accept-Encoding"}
+    headers = {**_HEADERS, "ETag": tag, "Cache-Control": "no-cache", "Vary": "Accept-Encoding"}
     if tag in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers=headers)
     media_type = _TYPES[Path(path).suffix]
@@ -72,7 +73,8 @@ def _all() -> dict[str, Path]:
     """Every file that may be asked for, by its path. What is not listed does not exist."""
     root = Path(str(_STATIC))
     found = {path.relative_to(root).as_posix(): path for path in root.rglob("*") if path.suffix in _TYPES}
-    return {**found, _PLOTLY: Path(plotly.__file__).parent / "package_data" / _PLOTLY}
+    swagger = (_SWAGGER / "swagger-ui-bundle.js", _SWAGGER / "swagger-ui.css")
+    return {**found, **{path.name: path for path in (_PLOTLY, *swagger)}}
 
 
 @cache

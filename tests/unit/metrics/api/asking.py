@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry, Counter
 from etude.events import Envelope, Event, Length, TrialRequested
 from etude.store import SqliteStore
 from etude_metrics.api import create_app
+from etude_metrics.api.access import Access
 from etude_metrics.api.known import Known
 from etude_metrics.api.queries import Queries
 from etude_metrics.api.table import TrialTables
@@ -19,7 +20,7 @@ from tests.unit.make import NOW, envelope
 class Api:
     """The application over a store that a test fills."""
 
-    def __init__(self, storage: Path) -> None:
+    def __init__(self, storage: Path, access: Access | None = None) -> None:
         self.store = SqliteStore()
         self.handlers = MetricsHandlers(self.store)
         self.queries = Queries(self.store)
@@ -29,7 +30,16 @@ class Api:
         Counter("etude_events_ingested", "Events taken in", registry=registry).inc(3)
         self.published: list[Envelope] = []
         self.unwanted = False
-        app = create_app(self.store, self.ready, registry, self.publish, f"file://{storage}", lambda: NOW)
+        self.now = NOW
+        app = create_app(
+            self.store,
+            self.ready,
+            registry,
+            self.publish,
+            f"file://{storage}",
+            lambda: self.now,
+            access or Access(),
+        )
         self.http = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test")
 
     async def publish(self, envelopes: Sequence[Envelope]) -> list[Envelope]:

@@ -28,8 +28,9 @@ export async function get(path, query = {}) {
   return (await ask(text ? `${path}?${text}` : path)).json();
 }
 
-export async function post(path, body, method = "POST") {
-  const headers = { "X-Etude": "page", ...(body ? { "Content-Type": "application/json" } : {}) };
+// The header is what no page of another site can send along with the cookie.
+export async function post(path, body, method = "POST", more = {}) {
+  const headers = { "X-Etude": "page", ...(body ? { "Content-Type": "application/json" } : {}), ...more };
   await ask(path, { method, headers, body: body ? JSON.stringify(body) : undefined });
 }
 

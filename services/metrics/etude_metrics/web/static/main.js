@@ -4,6 +4,7 @@ import { fill, h, problem } from "/static/dom.js";
 import { compare } from "/static/views/compare.js";
 import { experiment } from "/static/views/experiment.js";
 import { experiments } from "/static/views/experiments.js";
+import { showSession, signIn } from "/static/session.js";
 import { fleet } from "/static/views/fleet.js";
 import { trial } from "/static/views/trial.js";
 
@@ -39,9 +40,19 @@ async function show() {
     if (address === shown) leave = left ?? leave;
     else left?.();
   } catch (error) {
+    if (error.status === 401) {
+      fill(main, signIn(again, error.message));
+      return;
+    }
     fill(main, problem(error));
-    if (error.status === 0) setTimeout(() => { shown = ""; show(); }, 5000);
+    if (error.status === 0) setTimeout(again, 5000);
   }
+}
+
+function again() {
+  shown = "";
+  showSession(again);
+  show();
 }
 
 // Links within the page change what is shown, without loading everything again.
@@ -55,4 +66,4 @@ document.addEventListener("click", (event) => {
   scrollTo(0, 0);
 });
 addEventListener("popstate", show);
-show();
+again();

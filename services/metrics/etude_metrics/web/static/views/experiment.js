@@ -92,7 +92,7 @@ export async function experiment(main, id) {
         fill(said, problem(error));
       }
     };
-    return h("button", { type: "button", className: first ? "main" : "", onclick: act }, label);
+    return h("button", { type: "button", className: first ? "main" : "", "data-takes": "editor", onclick: act }, label);
   }
 
   tell();

@@ -27,7 +27,7 @@ export async function fleet(main) {
   }
 
   function runner(r) {
-    const act = (verb, label) => h("button", { type: "button", onclick: () => command(r.runner_id, verb) }, label);
+    const act = (verb, label) => h("button", { type: "button", "data-takes": "admin", onclick: () => command(r.runner_id, verb) }, label);
     return [r.runner_id, h("span", {}, state(r.state), r.reason ? ` ${r.reason}` : ""), r.slots, number(r.held), r.kind, r.labels.join(", ") || "–", r.trials.join(", ") || "–",
       h("span", {}, r.state === "disabled" ? act("enable", "Enable") : [act("drain", "Drain"), " ", act("disable", "Disable")])];
   }
