@@ -72,6 +72,10 @@ class Installation:
         """A runner under its name."""
         self.start(name, "etude_trial_runner", ETUDE_RUNNER_ID=name, ETUDE_SLOTS=str(slots), **environment)
 
+    def pid(self, name: str) -> int:
+        """The process id of what was started under a name."""
+        return self._processes[name].pid
+
     def kill(self, name: str) -> None:
         """kill -9."""
         process = self._processes.pop(name)
@@ -110,7 +114,7 @@ class Installation:
 
         def attempt() -> bool:
             try:
-                created.append(self.client().create_experiment(config, model))
+                created.append(self.client().create_experiment(config, model).id)
             except UndeliverableError:
                 return False
             return True

@@ -1,6 +1,9 @@
 """``python -m etude_metrics``: ingestion and query API as a process."""
 
 import asyncio
+import contextlib
+import ctypes
+import sys
 from datetime import timedelta
 from typing import Annotated, Literal
 
@@ -17,8 +20,13 @@ from etude.store.mongo import MongoStore
 from etude_metrics.api import create_app
 from etude_metrics.api.access import Access
 from etude_metrics.api.access.rules import is_loopback
+from etude_metrics.api.kept import Pace
+from etude_metrics.drawing import Studio
 from etude_metrics.service import MetricsService
 
+_PACE = Pace(known_seconds=0.2, rest=10.0, patience=0.05)
+_SWITCH_SECONDS = 0.001  # the database driver works in threads, each of which waits for the others
+_M_ARENA_MAX = -8  # of glibc: so that these threads do not keep memory, each for itself
 _log = structlog.get_logger()
 
 
@@ -76,7 +84,17 @@ async def main(stop: asyncio.Event) -> None:
     access = settings.access
     if not access.tokens_needed and not access.loopback_only:
         _log.warning("ETUDE_API_TOKENS=never: whoever reaches the API may do everything", host=settings.api_host)
-    app = create_app(store, ready, service.registry, bus.publish, settings.storage, access=access)
+    studio = Studio()
+    app = create_app(
+        store,
+        ready,
+        service.registry,
+        bus.publish,
+        settings.storage,
+        access=access,
+        pace=_PACE,
+        studio=studio,
+    )
     config = uvicorn.Config(
         app, host=settings.api_host, port=settings.api_port, log_config=None, access_log=False, lifespan="off"
     )
@@ -90,9 +108,13 @@ async def main(stop: asyncio.Event) -> None:
         await service.close()
     server.should_exit = True
     await serving
+    await studio.close()
     await bus.close()
     await store.close()
 
 
 if __name__ == "__main__":
+    sys.setswitchinterval(_SWITCH_SECONDS)
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 2)
     run(main)

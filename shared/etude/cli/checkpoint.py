@@ -7,11 +7,11 @@ from typing import Annotated, Any
 import typer
 
 from etude.cli.group import group
-from etude.cli.output import AsJson, client, print_json, print_table
+from etude.cli.output import AsCsv, AsJson, client, complete_experiment, print_list
 
 app = group("List, fetch and delete what trials have saved.")
 
-Experiment = Annotated[str, typer.Argument(metavar="EXPERIMENT")]
+Experiment = Annotated[str, typer.Argument(metavar="EXPERIMENT", autocompletion=complete_experiment)]
 Trial = Annotated[int, typer.Argument(metavar="TRIAL")]
 AnyTrial = Annotated[int | None, typer.Option("--trial", help="Of this trial; by default of the best one.")]
 AnyLength = Annotated[int | None, typer.Option("--length", help="At this length; by default the best one.")]
@@ -20,7 +20,7 @@ Folder = Annotated[Path, typer.Argument(help="Is made; must be empty if it is th
 
 
 @app.command("list")
-def list_(experiment_id: Experiment, trial: AnyTrial = None, as_json: AsJson = False) -> None:
+def list_(experiment_id: Experiment, trial: AnyTrial = None, as_json: AsJson = False, as_csv: AsCsv = False) -> None:
     """List checkpoints, those that were deleted left out."""
     api = client().api
     trials = [trial] if trial else [t["trial_id"] for t in api.pages(f"/experiments/{experiment_id}/trials")]
@@ -30,13 +30,7 @@ def list_(experiment_id: Experiment, trial: AnyTrial = None, as_json: AsJson = F
         for checkpoint in api.pages(f"/experiments/{experiment_id}/trials/{trial_id}/checkpoints")
         if not checkpoint["deleted"]
     ]
-    if as_json:
-        print_json(found)
-        return
-    print_table(
-        ("trial", "length", "bytes", "saved", "where"),
-        [(str(c["trial_id"]), f"{c['length']} {c['unit']}", f"{c['size']:,}", c["time"][:19], c["uri"]) for c in found],
-    )
+    print_list(found, ("trial", "length", "unit", "bytes", "saved", "where"), _row, as_json, as_csv)
 
 
 @app.command()
@@ -67,6 +61,10 @@ def export(experiment_id: Experiment, folder: Folder) -> None:
 def delete(experiment_id: Experiment, trial_id: Trial, length: Length) -> None:
     """Delete a checkpoint, unless its trial may go on from it."""
     client().delete_checkpoint(experiment_id, trial_id, length)
+
+
+def _row(c: dict[str, Any]) -> tuple[str, ...]:
+    return (str(c["trial_id"]), str(c["length"]), c["unit"], str(c["size"]), c["time"][:19], c["uri"])
 
 
 def _fetch(uri: str, folder: Path, part: str = ".") -> None:

@@ -7,12 +7,12 @@ from typing import Annotated, Any
 import typer
 
 from etude.cli.group import group
-from etude.cli.output import AsJson, print_json, print_table
+from etude.cli.output import AsCsv, AsJson, complete_experiment, print_json, print_list, print_table
 from etude.cli.output import client as connect
 
 app = group("Create, watch and steer experiments of a running installation.")
 
-Id = Annotated[str, typer.Argument(metavar="ID", help="The experiment.")]
+Id = Annotated[str, typer.Argument(metavar="ID", help="The experiment.", autocompletion=complete_experiment)]
 
 
 @app.command()
@@ -23,7 +23,7 @@ def create(
 ) -> None:
     """Check and store everything, then publish experiment.created. Prints the id."""
     client = connect()
-    experiment_id = client.create_experiment(config, model_dir)
+    experiment_id = client.create_experiment(config, model_dir).id
     typer.echo(experiment_id)
     if follow:
         _follow(client, experiment_id)
@@ -38,17 +38,13 @@ def list_(
     archived: Annotated[bool, typer.Option("--archived", help="Those that were archived.")] = False,
     sort: Annotated[str, typer.Option(help="A column, such as best or -created_at.")] = "-created_at",
     as_json: AsJson = False,
+    as_csv: AsCsv = False,
 ) -> None:
     """List experiments, the latest first."""
     where = {"state": state, "label": label, "owner": owner, "text": text, "archived": archived}
     found = list(connect().api.pages("/experiments", sort=sort, **where))
-    if as_json:
-        print_json(found)
-        return
-    rows = [
-        (e["experiment_id"], e["state"], f"{e['progress']:.0%}", str(e["trials"]), _best(e), e["name"]) for e in found
-    ]
-    print_table(("id", "state", "progress", "trials", "best", "name"), rows)
+    headings = ("id", "state", "progress", "trials", "best", "owner", "name")
+    print_list(found, headings, _row, as_json, as_csv)
 
 
 @app.command()
@@ -74,6 +70,52 @@ def describe(experiment_id: Id, as_json: AsJson = False) -> None:
             typer.echo(f"\ntrial {trial['trial_id']}: {trial['detail']}")
             for line in trial["log_tail"]:
                 typer.echo(f"  {line}")
+
+
+@app.command()
+def watch(
+    experiment_id: Id,
+    trials: Annotated[int, typer.Option(help="How many of the best trials to show.")] = 10,
+) -> None:
+    """Watch an experiment as it goes on; exit 0 if it completes. Ctrl-C leaves it alone."""
+    from etude.cli.live import watch_live
+
+    experiment = watch_live(connect(), experiment_id, trials)
+    raise typer.Exit(0 if experiment["state"] == "completed" else 1)
+
+
+@app.command()
+def logs(
+    experiment_id: Id,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as more is written, until it is over.")] = False,
+) -> None:
+    """Print what all of its trials wrote, each line after the number of its trial."""
+    client = connect()
+    seen: dict[int, tuple[int, int]] = {}  # version and lines
+    for experiment in client.watch(experiment_id) if follow else [client.api.get(f"/experiments/{experiment_id}")]:
+        path = f"/experiments/{experiment['experiment_id']}/trials"
+        for trial in client.api.pages(path, limit=1000):
+            number = trial["trial_id"]
+            if trial["version"] > seen.get(number, (0, 0))[0] or trial["state"] == "running":
+                lines = list(client.api.pages(f"{path}/{number}/logs"))
+                known = seen.get(number, (0, 0))[1]
+                for line in lines[known:]:
+                    typer.echo(f"{number:5} {line['time'][:19]} {line['text']}")
+                seen[number] = (trial["version"], len(lines))
+
+
+@app.command()
+def fork(
+    experiment_id: Id,
+    config: Annotated[Path | None, typer.Option(help="Another configuration; by default its own.")] = None,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Wait for the end, and show progress.")] = False,
+) -> None:
+    """Make an experiment with the model of this one. Prints the new id. (To extend one: etude experiment set.)"""
+    client = connect()
+    made = client.fork(experiment_id, config)
+    typer.echo(made.id)
+    if follow:
+        _follow(client, made.id)
 
 
 @app.command()
@@ -158,6 +200,11 @@ def _follow(client: Any, experiment_id: str) -> None:
             typer.echo(line)
             told = line
     raise typer.Exit(0 if experiment["state"] == "completed" else 1)
+
+
+def _row(e: dict[str, Any]) -> tuple[str, ...]:
+    progress, trials = f"{e['progress']:.0%}", str(e["trials"])
+    return (e["experiment_id"], e["state"], progress, trials, _best(e), e["owner"], e["name"])
 
 
 def _best(experiment: dict[str, Any]) -> str:

@@ -1,13 +1,13 @@
 """`etude runner`: the machines of a running installation."""
 
 import time
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import quote
 
 import typer
 
 from etude.cli.group import group
-from etude.cli.output import AsJson, client, print_json, print_table
+from etude.cli.output import AsCsv, AsJson, client, print_json, print_list
 
 app = group("See the machines that train, and take them out of service.")
 
@@ -17,29 +17,11 @@ Reason = Annotated[str, typer.Option(help="Shown to whoever asks why.")]
 
 
 @app.command("list")
-def list_(as_json: AsJson = False) -> None:
+def list_(as_json: AsJson = False, as_csv: AsCsv = False) -> None:
     """List runners: their slots, what runs there, and whether they take new trials."""
     found = [{**runner, "pool": pool["pool"]} for pool in client().api.pages("/pools") for runner in pool["runners"]]
-    if as_json:
-        print_json(found)
-        return
-    print_table(
-        ("runner", "pool", "state", "slots", "held", "kind", "labels", "trials", "reason"),
-        [
-            (
-                r["runner_id"],
-                r["pool"],
-                r["state"],
-                str(r["slots"]),
-                f"{r['held']:g}",
-                r["kind"],
-                " ".join(r["labels"]),
-                " ".join(r["trials"]),
-                r["reason"],
-            )
-            for r in found
-        ],
-    )
+    headings = ("runner", "pool", "state", "slots", "held", "kind", "labels", "trials", "reason")
+    print_list(found, headings, _row, as_json, as_csv)
 
 
 @app.command()
@@ -80,3 +62,18 @@ def drain(runner_id: Id, reason: Reason = "") -> None:
 def enable(runner_id: Id) -> None:
     """Give it trials again."""
     client().change_runner(runner_id, enabled=True)
+
+
+def _row(r: dict[str, Any]) -> tuple[str, ...]:
+    labels, trials = " ".join(r["labels"]), " ".join(r["trials"])
+    return (
+        r["runner_id"],
+        r["pool"],
+        r["state"],
+        str(r["slots"]),
+        f"{r['held']:g}",
+        r["kind"],
+        labels,
+        trials,
+        r["reason"],
+    )

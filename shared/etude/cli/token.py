@@ -1,12 +1,12 @@
 """`etude token`: who may ask the API, for admins."""
 
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import quote
 
 import typer
 
 from etude.cli.group import group
-from etude.cli.output import AsJson, client, print_json, print_table
+from etude.cli.output import AsCsv, AsJson, client, print_json, print_list
 
 app = group("Let people and programs in, and out again.")
 
@@ -27,29 +27,18 @@ def create(
 
 
 @app.command("list")
-def list_(as_json: AsJson = False) -> None:
+def list_(as_json: AsJson = False, as_csv: AsCsv = False) -> None:
     """List tokens, without their secrets."""
     found = list(client().api.pages("/tokens"))
-    if as_json:
-        print_json(found)
-        return
-    print_table(
-        ("id", "name", "role", "made", "ends", "revoked"),
-        [
-            (
-                t["token_id"],
-                t["name"],
-                t["role"],
-                t["created_at"][:19],
-                (t["expires_at"] or "-")[:19],
-                (t["revoked_at"] or "-")[:19],
-            )
-            for t in found
-        ],
-    )
+    print_list(found, ("id", "name", "role", "made", "ends", "revoked"), _row, as_json, as_csv)
 
 
 @app.command()
 def revoke(token_id: Annotated[str, typer.Argument(metavar="ID", help="As etude token list shows it.")]) -> None:
     """Let it in no more."""
     client().api.send("DELETE", f"/tokens/{quote(token_id, safe='')}")
+
+
+def _row(token: dict[str, Any]) -> tuple[str, ...]:
+    made, ends, revoked = ((token[f"{name}_at"] or "-")[:19] for name in ("created", "expires", "revoked"))
+    return (token["token_id"], token["name"], token["role"], made, ends, revoked)

@@ -1,23 +1,68 @@
 """`etude trial`: single trials of a running installation."""
 
+import json
 import time
 from typing import Annotated, Any
 
 import typer
 
 from etude.cli.group import group
-from etude.cli.output import AsJson, client, print_json
+from etude.cli.output import AsCsv, AsJson, client, complete_experiment, print_json, print_list
 
 app = group("Look into single trials.")
 
 _OVER = ("finished", "stopped", "errored", "invalid-hyperparameters", "canceled", "killed")
 _PAUSE_SECONDS = 0.5
+Experiment = Annotated[str, typer.Argument(metavar="EXPERIMENT", autocompletion=complete_experiment)]
+Trial = Annotated[int, typer.Argument(metavar="TRIAL")]
+
+
+@app.command("list")
+def list_(
+    experiment_id: Experiment,
+    where: Annotated[str, typer.Option(help="Such as 'learning_rate < 0.1 and accuracy > 0.9'.")] = "",
+    state: Annotated[str, typer.Option(help="Only those in this state.")] = "",
+    sort: Annotated[
+        str, typer.Option(help="A field, metric or hyperparameter; with - before it, downwards.")
+    ] = "trial_id",
+    as_json: AsJson = False,
+    as_csv: AsCsv = False,
+) -> None:
+    """List trials, those that fit."""
+    path = f"/experiments/{experiment_id}/trials"
+    found = list(client().api.pages(path, limit=1000, where=where, state=state, sort=sort))
+    print_list(found, ("trial", "state", "at", "best", "restarts", "runner", "hyperparameters"), _row, as_json, as_csv)
+
+
+@app.command()
+def describe(experiment_id: Experiment, trial_id: Trial, as_json: AsJson = False) -> None:
+    """Show a trial: where it is, what came of it, and every decision about it with its reason."""
+    api = client().api
+    path = f"/experiments/{experiment_id}"
+    trial = api.get(f"{path}/trials/{trial_id}")
+    placement = api.get(f"{path}/trials/{trial_id}/placement")
+    decisions = list(api.pages(f"{path}/decisions", trial_id=trial_id))
+    if as_json:
+        print_json({**trial, "placement": placement, "decisions": decisions})
+        return
+    best = f"{trial['best']['value']:.6g} at {trial['best']['length']}" if trial["best"] else "-"
+    typer.echo(f"trial {trial_id} is {trial['state']}: {placement['reason']}")
+    typer.echo(f"hyperparameters: {json.dumps(trial['hyperparameters'])}")
+    typer.echo(
+        f"trained to: {trial['length'] or 0}, wanted: {json.dumps(trial['target'])}, restarts: {trial['restarts']}"
+    )
+    typer.echo(f"best: {best}, latest: {json.dumps(trial['metrics'])}")
+    for decision in decisions:
+        for reason in decision["reasons"]:
+            typer.echo(f"{decision['at'][:19]} {reason}")
+    if trial["detail"]:
+        typer.echo("\n".join([trial["detail"], *(f"  {line}" for line in trial["log_tail"])]))
 
 
 @app.command()
 def logs(
-    experiment_id: Annotated[str, typer.Argument(metavar="EXPERIMENT")],
-    trial_id: Annotated[int, typer.Argument(metavar="TRIAL")],
+    experiment_id: Experiment,
+    trial_id: Trial,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as more is written, until it is over.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -35,6 +80,13 @@ def logs(
         if over or not follow:
             return
         time.sleep(_PAUSE_SECONDS)
+
+
+def _row(trial: dict[str, Any]) -> tuple[str, ...]:
+    best = f"{trial['best']['value']:.6g}" if trial["best"] else "-"
+    at, restarts = str(trial["length"] or 0), str(trial["restarts"])
+    drawn = json.dumps(trial["hyperparameters"])
+    return (str(trial["trial_id"]), trial["state"], at, best, restarts, trial["runner_id"] or "-", drawn)
 
 
 def _readable(line: dict[str, Any]) -> str:

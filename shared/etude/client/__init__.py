@@ -3,5 +3,16 @@
 from etude.client.api import ApiClient, ApiError
 from etude.client.client import Client
 from etude.client.experiment import NewExperiment, prepare
+from etude.client.handles import Checkpoint, Experiment, Plot, Trial
 
-__all__ = ["ApiClient", "ApiError", "Client", "NewExperiment", "prepare"]
+__all__ = [
+    "ApiClient",
+    "ApiError",
+    "Checkpoint",
+    "Client",
+    "Experiment",
+    "NewExperiment",
+    "Plot",
+    "Trial",
+    "prepare",
+]

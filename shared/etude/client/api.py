@@ -34,6 +34,28 @@ class ApiClient:
         """
         return self._ask("GET", path, params={k: v for k, v in query.items() if v is not None}).json()
 
+    def text(self, path: str) -> tuple[str, bool]:
+        """An answer as it is, and whether there will be a newer one in a moment."""
+        response = self._ask("GET", path)
+        return response.text, "X-Etude-Old" in response.headers
+
+    def stream(self, path: str) -> Iterator[bytes]:
+        """A download, piece by piece.
+
+        Raises
+        ------
+        ApiError
+            The service does not answer, or has no such thing.
+        """
+        try:
+            with self._http.stream("GET", f"/api/v1{path}") as response:
+                if response.is_error:
+                    response.read()
+                _refuse(response)
+                yield from response.iter_bytes()
+        except httpx.TransportError as error:
+            raise self._away(error) from None
+
     def send(self, method: str, path: str, **body: Any) -> Any:
         """Ask for something to be done; what is answered, if anything is.
 
@@ -53,17 +75,12 @@ class ApiClient:
         try:
             response = self._http.request(method, f"/api/v1{path}", **request)
         except httpx.TransportError as error:
-            raise ApiError(
-                f"no answer from the metrics service at {self._url} ({error}); is ETUDE_API_URL right?"
-            ) from None
-        if response.is_error:
-            try:
-                detail = response.json()["detail"]
-            except (ValueError, KeyError, TypeError):
-                detail = response.text[:200]
-            hint = "; is ETUDE_TOKEN right?" if response.status_code == 401 else ""
-            raise ApiError(f"the metrics service says {response.status_code}: {detail}{hint}")
+            raise self._away(error) from None
+        _refuse(response)
         return response
+
+    def _away(self, error: Exception) -> ApiError:
+        return ApiError(f"no answer from the metrics service at {self._url} ({error}); is ETUDE_API_URL right?")
 
     def pages(self, path: str, **query: Any) -> Iterator[Any]:
         """All items of all pages."""
@@ -78,3 +95,15 @@ class ApiClient:
     def close(self) -> None:
         """Close connections."""
         self._http.close()
+
+
+def _refuse(response: httpx.Response) -> None:
+    """Raise what an answer says if it is an error."""
+    if not response.is_error:
+        return
+    try:
+        detail = response.json()["detail"]
+    except (ValueError, KeyError, TypeError):
+        detail = response.text[:200]
+    hint = "; is ETUDE_TOKEN right?" if response.status_code == 401 else ""
+    raise ApiError(f"the metrics service says {response.status_code}: {detail}{hint}")

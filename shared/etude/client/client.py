@@ -1,6 +1,7 @@
 """Client: a running etude installation from Python."""
 
 import asyncio
+import json
 import time
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -10,17 +11,21 @@ from typing import Any
 from etude.bus.amqp import AmqpBus
 from etude.client.api import ApiClient, ApiError
 from etude.client.change import read_changes
-from etude.client.experiment import prepare
+from etude.client.experiment import announced, prepare
+from etude.client.handles import Experiment
 from etude.client.settings import ClientSettings
 from etude.client.wish import wish
-from etude.config import ExperimentConfig, load
+from etude.config import ExperimentConfig, load, parse
 from etude.events import (
     CheckpointDiscarded,
     Envelope,
+    ModelDefinition,
     RunnerChangeRequested,
 )
 from etude.service.clock import utc_now
 
+MASK = "********"
+"""What the API tells instead of a secret."""
 ENDED = ("completed", "failed", "canceled", "rejected")
 
 
@@ -40,8 +45,13 @@ class Client:
         self.settings = settings or ClientSettings()
         self.api = ApiClient(self.settings.api_url, self.settings.token.get_secret_value())
 
-    def create_experiment(self, config: ExperimentConfig | Path, model_directory: Path) -> str:
-        """Create an experiment; returns its id.
+    def create_experiment(self, config: ExperimentConfig | Path | str, model_directory: Path | str) -> Experiment:
+        """Create an experiment.
+
+        Parameters
+        ----------
+        config : a configuration, or a file with one
+        model_directory : the folder with the model's code
 
         Raises
         ------
@@ -50,10 +60,50 @@ class Client:
         UndeliverableError
             Nobody is there to take the experiment.
         """
-        checked = load(config) if isinstance(config, Path) else config
-        new = prepare(checked, model_directory, self.settings.storage, self.settings.user)
+        checked = config if isinstance(config, ExperimentConfig) else load(Path(config))
+        new = prepare(checked, Path(model_directory), self.settings.storage, self.settings.user)
         self._publish([new.announce(utc_now())])
-        return new.experiment_id
+        return Experiment(self, new.experiment_id)
+
+    def fork(self, experiment_id: str, config: ExperimentConfig | Path | str | None = None) -> Experiment:
+        """Create an experiment with the model of another one, from its configuration or another.
+
+        Raises
+        ------
+        ApiError
+            There is no such experiment, or its configuration has secrets, which nobody is told.
+        """
+        origin = self.api.get(f"/experiments/{experiment_id}")
+        if config is None:
+            if MASK in json.dumps(origin["config"]):
+                raise ApiError(f"the configuration of {experiment_id} has secrets, which nobody is told; give another")
+            checked = parse(origin["config"])
+        else:
+            checked = config if isinstance(config, ExperimentConfig) else load(Path(config))
+        model = ModelDefinition.model_validate(origin["model_definition"])
+        new = announced(checked, model, self.settings.user)
+        self._publish([new.announce(utc_now())])
+        return Experiment(self, new.experiment_id)
+
+    def experiment(self, experiment_id: str) -> Experiment:
+        """An experiment by its id.
+
+        Raises
+        ------
+        ApiError
+            There is none.
+        """
+        self.api.get(f"/experiments/{experiment_id}")
+        return Experiment(self, experiment_id)
+
+    def experiments(self, **where: Any) -> list[Experiment]:
+        """Experiments, the latest first.
+
+        Parameters
+        ----------
+        where : ``state``, ``label``, ``owner``, ``text`` (in name or id), ``archived``, ``sort``
+        """
+        return [Experiment(self, found["experiment_id"]) for found in self.api.pages("/experiments", **where)]
 
     def request(self, experiment_id: str, what: str) -> None:
         """Ask for an experiment to ``pause``, ``activate``, ``cancel``, ``kill``, ``archive`` or ``unarchive``.

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from etude.artifacts import check_model_directory, storage_url, store_model_definition
 from etude.config import ExperimentConfig
-from etude.events import Envelope, ExperimentCreated
+from etude.events import Envelope, ExperimentCreated, ModelDefinition
 
 
 @dataclass(frozen=True)
@@ -39,11 +39,17 @@ def prepare(config: ExperimentConfig, model_directory: Path, storage: str, owner
         The directory cannot be stored.
     """
     check_model_directory(model_directory, config)
-    definition = store_model_definition(model_directory, storage_url(config.checkpoint_storage, storage))
+    return announced(
+        config, store_model_definition(model_directory, storage_url(config.checkpoint_storage, storage)), owner
+    )
+
+
+def announced(config: ExperimentConfig, model: ModelDefinition, owner: str) -> NewExperiment:
+    """An experiment of a model that is stored already."""
     seed = config.reproducibility.experiment_seed
     created = ExperimentCreated(
         config=config.to_json(),
-        model_definition=definition,
+        model_definition=model,
         seed=random.randrange(2**31) if seed is None else seed,
         owner=owner,
     )

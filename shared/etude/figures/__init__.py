@@ -3,7 +3,7 @@
 Each is made of documents as the query API tells them, and of nothing else.
 """
 
-from etude.figures.register import FIGURES, draw
+from etude.figures.register import FIGURES, LATEST, draw
 from etude.material import Material
 
-__all__ = ["FIGURES", "Material", "draw"]
+__all__ = ["FIGURES", "LATEST", "Material", "draw"]

@@ -1,10 +1,14 @@
 """Ladder: who is on which rung of which bracket, and what became of them."""
 
+from typing import Any
+
 import plotly.graph_objects as go
 
+from etude.figures.chosen import chosen, noted
 from etude.figures.look import FATES, figure, nothing, scale, scatter
 from etude.material import Document, Material
 
+_MARKS = 1000  # on a rung
 _OVER = ("finished", "stopped", "errored", "invalid-hyperparameters", "canceled", "killed")
 
 
@@ -36,23 +40,32 @@ def ladder(material: Material) -> go.Figure:
     if not found:
         return nothing("This search has no rungs.")
     several = len({rung["bracket"] for rung in found}) > 1
-    marks: dict[str, dict[str, list[object]]] = {}
+    marks: dict[str, dict[str, list[Any]]] = {}
+    shown = there = 0
     for rung in found:
         name = f"bracket {rung['bracket'] + 1}: {rung['length']}" if several else str(rung["length"])
-        for entry in rung["trials"]:
-            drawn = marks.setdefault(entry["fate"], {"x": [], "y": [], "text": []})
+        some = chosen(rung["trials"], _MARKS, rank=lambda _: 0)  # the best come first
+        shown, there = shown + len(some), there + len(rung["trials"])
+        for entry in some:
+            drawn = marks.setdefault(entry["fate"], {"x": [], "y": [], "customdata": []})
             drawn["x"].append(entry["value"])
             drawn["y"].append(name)
-            drawn["text"].append(f"trial {entry['trial_id']}: {entry['fate']}")
+            drawn["customdata"].append(entry["trial_id"])
     traces = [
-        scatter(**drawn, mode="markers", name=fate, marker={"size": 9, "color": FATES[fate], "opacity": 0.75})
+        scatter(
+            **drawn,
+            hovertemplate=f"trial %{{customdata}}: {fate}<br>%{{x}}",
+            mode="markers",
+            name=fate,
+            marker={"size": 9, "color": FATES[fate], "opacity": 0.75},
+        )
         for fate, drawn in sorted(marks.items())
     ]
     made = figure(traces, material.metric, material.unit)
     names = [f"bracket {r['bracket'] + 1}: {r['length']}" if several else str(r["length"]) for r in found]
     made.update_yaxes(type="category", categoryorder="array", categoryarray=names)
     made.update_xaxes(type=scale(entry["value"] for rung in found for entry in rung["trials"]))
-    return made
+    return noted(made, shown, there, "results")
 
 
 def _fate(trial: Document, above: list[int]) -> str:

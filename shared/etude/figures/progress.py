@@ -4,10 +4,14 @@ import bisect
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import plotly.graph_objects as go
 
+from etude.figures.chosen import best_trials, noted
 from etude.figures.look import FATES, RUNGS, TOP, figure, nothing, scale, scatter
 from etude.material import Document, Material
+
+_LINES = 2000
 
 
 def best(material: Material) -> go.Figure:
@@ -27,6 +31,7 @@ def best(material: Material) -> go.Figure:
 
 def curves(material: Material) -> go.Figure:
     """The validations of every trial over length, coloured by the highest rung that it reached."""
+    there, material = material, best_trials(material, _LINES)
     trials = {trial["trial_id"]: trial for trial in material.trials}
     rungs = sorted({rung for trial in material.trials for rung in trial["rungs"]})
     groups: dict[tuple[int, str, str], list[Document]] = {}
@@ -39,7 +44,7 @@ def curves(material: Material) -> go.Figure:
     traces = [_lines(name, colour, drawn) for (_, name, colour), drawn in sorted(groups.items())]
     made = figure(traces, material.unit, material.metric)
     made.update_yaxes(type=scale(value for curve in material.curves for value in curve["values"]))
-    return made
+    return noted(made, len(material.curves), len(there.curves), "trials")
 
 
 def _group(trial: Document, rungs: Sequence[int], length: int) -> tuple[int, str, str]:
@@ -54,14 +59,17 @@ def _group(trial: Document, rungs: Sequence[int], length: int) -> tuple[int, str
 
 def _lines(name: str, colour: str, drawn: Sequence[Document]) -> Any:
     """Many lines as one, with gaps between them."""
-    x: list[float | None] = []
-    y: list[float | None] = []
-    text: list[str] = []
-    for curve in drawn:
-        x += [*curve["lengths"], None]
-        y += [*curve["values"], None]
-        text += [f"trial {curve['trial_id']}"] * (len(curve["lengths"]) + 1)
-    mode = "lines+markers" if len(x) < 2000 else "lines"
+    x = np.concatenate([[*curve["lengths"], np.nan] for curve in drawn])
+    y = np.concatenate([np.array([*curve["values"], None], dtype=float) for curve in drawn])
+    trials = np.repeat([curve["trial_id"] for curve in drawn], [len(curve["lengths"]) + 1 for curve in drawn])
     return scatter(
-        x=x, y=y, text=text, mode=mode, name=name, line={"width": 1.2, "color": colour}, marker={"size": 4}, opacity=0.8
+        x=x,
+        y=y,
+        customdata=trials,
+        hovertemplate="trial %{customdata}<br>%{y} at %{x}",
+        mode="lines+markers" if len(x) < 2000 else "lines",
+        name=name,
+        line={"width": 1.2, "color": colour},
+        marker={"size": 4},
+        opacity=0.8,
     )

@@ -1,16 +1,14 @@
-"""All figures by name."""
+"""All figures by name. What draws them is loaded when it is asked to: names alone cost nothing."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING
 
-import plotly.graph_objects as go
-
-from etude.figures.ladder import ladder
-from etude.figures.progress import best, curves
-from etude.figures.standard import contour, importance, parallel, slices
-from etude.figures.timeline import timeline
-from etude.figures.trace import trace
 from etude.material import Material
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
 
 
 @dataclass(frozen=True)
@@ -19,27 +17,30 @@ class Kind:
 
     Attributes
     ----------
-    draw : makes it
+    module : of this package, where a function of the figure's name makes it
     needs : parts of the material, besides the experiment and its trials
     """
 
-    draw: Callable[[Material], go.Figure]
+    module: str
     needs: tuple[str, ...] = ()
 
 
+LATEST = 4000
+"""As many decisions or allocations are drawn, the latest."""
 FIGURES: dict[str, Kind] = {
-    "best": Kind(best, ("best",)),
-    "curves": Kind(curves, ("curves",)),
-    "ladder": Kind(ladder, ("curves",)),
-    "parallel": Kind(parallel),
-    "slices": Kind(slices),
-    "contour": Kind(contour),
-    "importance": Kind(importance),
-    "timeline": Kind(timeline, ("allocations",)),
-    "trace": Kind(trace, ("decisions",)),
+    "best": Kind("progress", ("best",)),
+    "curves": Kind("progress", ("curves",)),
+    "ladder": Kind("ladder", ("curves",)),
+    "parallel": Kind("parallel"),
+    "slices": Kind("standard"),
+    "contour": Kind("standard"),
+    "importance": Kind("standard"),
+    "timeline": Kind("timeline", ("allocations",)),
+    "trace": Kind("trace", ("decisions",)),
 }
 
 
-def draw(name: str, material: Material) -> go.Figure:
+def draw(name: str, material: Material) -> "go.Figure":
     """A figure by its name in :data:`FIGURES`."""
-    return FIGURES[name].draw(material)
+    make: Callable[[Material], go.Figure] = getattr(import_module(f"etude.figures.{FIGURES[name].module}"), name)
+    return make(material)

@@ -50,7 +50,7 @@ def make_study(
 def make_trials(material: Material, all_results: bool = False) -> list[FrozenTrial]:
     """The trials of :func:`make_study`; those of which nothing is known but that they are wanted are left out."""
     space = parse(material.experiment["config"]).hyperparameters
-    values = {trial["trial_id"]: _flat(trial["hyperparameters"], space) for trial in material.trials}
+    values = {trial["trial_id"]: varying(trial["hyperparameters"], space) for trial in material.trials}
     distributions = _distributions(space, values.values())
     curves = {curve["trial_id"]: curve for curve in material.curves}
     made = []
@@ -77,8 +77,8 @@ def make_trials(material: Material, all_results: bool = False) -> list[FrozenTri
     return made
 
 
-def _flat(hyperparameters: Mapping[str, Any], space: Space) -> dict[str, Any]:
-    """What varies, by dotted name."""
+def varying(hyperparameters: Mapping[str, Any], space: Space) -> dict[str, Any]:
+    """Those hyperparameters of a trial that vary, by dotted name."""
     found = {}
     for path, parameter in space.parameters():
         value: Any = hyperparameters

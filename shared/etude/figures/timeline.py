@@ -1,12 +1,15 @@
 """Timeline: which slot ran which trial when, with the gaps in between."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+import numpy as np
 import plotly.graph_objects as go
 
+from etude.figures.chosen import latest
 from etude.figures.look import figure, nothing, scatter
+from etude.figures.register import LATEST
 from etude.material import Document, Material
 
 _ENDS = {
@@ -26,33 +29,44 @@ def timeline(material: Material) -> go.Figure:
     if not material.allocations:
         return nothing("Nothing has run yet.")
     now = datetime.now(UTC).isoformat()
-    latest: dict[int, int] = {}
+    leases: dict[int, int] = {}
     for a in material.allocations:
-        latest[a["trial_id"]] = max(latest.get(a["trial_id"], 0), a["lease_number"])
+        leases[a["trial_id"]] = max(leases.get(a["trial_id"], 0), a["lease_number"])
+    some = material.allocations[-LATEST:]
     groups: dict[str, list[Document]] = {}
-    for a in material.allocations:
-        lost = a["ended"] is None and a["lease_number"] < latest[a["trial_id"]]
+    for a in some:
+        lost = a["ended"] is None and a["lease_number"] < leases[a["trial_id"]]
         groups.setdefault(a["reason"] or ("lost" if lost else "running"), []).append(a)
-    traces = [_bars(*_ENDS.get(reason, (reason, "#6c757d")), drawn, now) for reason, drawn in sorted(groups.items())]
-    slots = sorted({slot for a in material.allocations for slot in _slots(a)}, reverse=True)
+    slots = sorted({slot for a in some for slot in _slots(a)}, reverse=True)
+    rows = {slot: row for row, slot in enumerate(slots)}
+    traces = [
+        _bars(*_ENDS.get(reason, (reason, "#6c757d")), drawn, now, rows) for reason, drawn in sorted(groups.items())
+    ]
     made = figure(traces, "time", "", height=max(300, 60 + 22 * len(slots)))
-    made.update_yaxes(type="category", categoryorder="array", categoryarray=slots)
+    made.update_yaxes(tickvals=list(rows.values()), ticktext=slots, range=[-0.7, len(slots) - 0.3])
     made.update_xaxes(type="date")
-    return made
+    return latest(made, len(some), "runs")
 
 
-def _bars(name: str, colour: str, drawn: Sequence[Document], now: str) -> Any:
-    x: list[str | None] = []
-    y: list[str | None] = []
-    text: list[str] = []
-    for a in drawn:
-        for slot in _slots(a):
-            x += [a["began"], a["ended"] or now, None]
-            y += [slot, slot, None]
-            text += [f"trial {a['trial_id']}, lease {a['lease_number']}: {name}"] * 3
+def _bars(name: str, colour: str, drawn: Sequence[Document], now: str, rows: Mapping[str, int]) -> Any:
+    bars = [(a, rows[slot]) for a in drawn for slot in _slots(a)]
+    x = [t for a, _ in bars for t in (_milliseconds(a["began"]), _milliseconds(a["ended"] or now), np.nan)]
+    about = [(a["trial_id"], a["lease_number"]) for a, _ in bars]
     return scatter(
-        x=x, y=y, text=text, mode="lines+markers", name=name, line={"width": 12, "color": colour}, marker=_BORDER
+        x=np.array(x),
+        y=np.repeat([row for _, row in bars], 3),
+        customdata=np.repeat(np.array(about), 3, axis=0),
+        hovertemplate=f"trial %{{customdata[0]}}, lease %{{customdata[1]}}: {name}<br>%{{x}}",
+        mode="lines+markers",
+        name=name,
+        line={"width": 12, "color": colour},
+        marker=_BORDER,
     )
+
+
+def _milliseconds(time: str) -> float:
+    """Since 1970, as plotly counts."""
+    return datetime.fromisoformat(time).timestamp() * 1000
 
 
 def _slots(allocation: Document) -> list[str]:

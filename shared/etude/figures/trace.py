@@ -2,9 +2,12 @@
 
 import plotly.graph_objects as go
 
+from etude.figures.chosen import latest
 from etude.figures.look import figure, nothing, scatter
+from etude.figures.register import LATEST
 from etude.material import Material
 
+_LONGEST = 200
 _VERBS = {
     "etude.trial.requested.v1": ("begun", "#8d99ae", "circle-open"),
     "etude.trial.continued.v1": ("continued", "#2a9d8f", "triangle-up"),
@@ -16,8 +19,9 @@ _VERBS = {
 def trace(material: Material) -> go.Figure:
     """A mark for each decision about each trial; whoever points at one sees why."""
     marks: dict[str, dict[str, list[object]]] = {}
-    for decision in material.decisions:
-        why = "<br>".join(decision["reasons"])
+    some = material.decisions[-LATEST:]
+    for decision in some:
+        why = "<br>".join(decision["reasons"])[:_LONGEST]
         for told in decision["events"]:
             if told["type"] in _VERBS:
                 drawn = marks.setdefault(told["type"], {"x": [], "y": [], "text": []})
@@ -31,4 +35,4 @@ def trace(material: Material) -> go.Figure:
         if kind in marks:
             marker = {"color": colour, "symbol": symbol, "size": 7}
             traces.append(scatter(**marks[kind], mode="markers", name=name, marker=marker))
-    return figure(traces, "decision", "trial")
+    return latest(figure(traces, "decision", "trial"), len(some), "decisions")

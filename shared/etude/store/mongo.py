@@ -28,7 +28,7 @@ _UNSTORABLE = (BSONError, DocumentTooLarge, OverflowError, UnicodeEncodeError)
 _AWAY = (AutoReconnect, ConnectionFailure, ExecutionTimeout, WTimeoutError)
 _SELECTION_MS = 3000
 _WRITE_MS = 15000
-_BATCH = 1000
+_BATCH = 1000  # of documents that are read or written at a time; while some are decoded, nothing else goes on
 
 
 class MongoStore:
@@ -80,7 +80,7 @@ class MongoStore:
     ) -> list[Document]:
         """The documents that fit, sorted."""
         with _away():
-            cursor = self._database[collection.name].find(_filter(where))
+            cursor = self._database[collection.name].find(_filter(where), batch_size=_BATCH)
             if order_by:
                 order = [(name.lstrip("-"), DESCENDING if name[0] == "-" else ASCENDING) for name in order_by]
                 cursor = cursor.sort(order)

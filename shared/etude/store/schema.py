@@ -47,7 +47,10 @@ TRIAL_VIEWS = Collection(
         ("source",),
     ),
 )
-ALLOCATIONS = Collection("allocations", indexes=(("experiment_id", "order"), ("runner_id", "order")))
+ALLOCATIONS = Collection(
+    "allocations",
+    indexes=(("experiment_id", "order"), ("experiment_id", "trial_id", "lease_number"), ("runner_id", "order")),
+)
 POOLS = Collection("pools")
 RUNNER_LOGS = Collection("runner_logs", indexes=(("runner_id", "order"),))
 TOKENS = Collection("tokens", indexes=(("created_at",),))

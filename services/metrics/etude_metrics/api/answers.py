@@ -1,14 +1,43 @@
 """Answers: documents as JSON, no more of them than their model tells, and not at all if the asker has them already."""
 
+import gzip
 import hashlib
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
 from fastapi import Request, Response
 from pydantic import BaseModel
 
+OLD = "X-Etude-Old"
+"""A header of answers to which there will be a newer one in a moment."""
 _OPTIONS = orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY
+
+
+@dataclass(frozen=True)
+class Body:
+    """JSON, ready to be sent.
+
+    Attributes
+    ----------
+    packed : whether it is packed with gzip
+    old : whether there is something newer, which is not made yet
+    """
+
+    data: bytes
+    tag: str
+    packed: bool = False
+    old: bool = False
+
+    @classmethod
+    def of(cls, data: bytes, packed: bool = False) -> "Body":
+        """With the tag of its bytes."""
+        return cls(data, f'"{hashlib.blake2b(data, digest_size=12).hexdigest()}"', packed)
+
+    def aged(self) -> "Body":
+        """The same, when there is something newer."""
+        return replace(self, old=True)
 
 
 def to_json(value: Any) -> bytes:
@@ -34,11 +63,16 @@ def answer(request: Request, value: Any) -> Response:
 
     Parameters
     ----------
-    value : what is to be told, or the bytes of its JSON
+    value : what is to be told, or a :class:`Body`
     """
-    body = value if isinstance(value, bytes) else to_json(value)
-    tag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
-    headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
-    if tag in request.headers.get("if-none-match", ""):
+    body = value if isinstance(value, Body) else Body.of(to_json(value))
+    headers = {"ETag": body.tag, "Cache-Control": "private, no-cache", "Vary": "Accept-Encoding"}
+    if body.old:
+        headers[OLD] = "true"
+    if body.tag in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers=headers)
-    return Response(body, headers=headers, media_type="application/json")
+    if not body.packed:
+        return Response(body.data, headers=headers, media_type="application/json")
+    if "gzip" in request.headers.get("accept-encoding", ""):
+        return Response(body.data, headers={**headers, "Content-Encoding": "gzip"}, media_type="application/json")
+    return Response(gzip.decompress(body.data), headers=headers, media_type="application/json")

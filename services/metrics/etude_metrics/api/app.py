@@ -10,12 +10,14 @@ from etude.service.clock import Clock, utc_now
 from etude.store import DocumentStore
 from etude_metrics.api.access import Access, Guard, Tokens
 from etude_metrics.api.access.rules import API, needed
+from etude_metrics.api.answers import Body
 from etude_metrics.api.commands import Publish, commands
 from etude_metrics.api.downloads import downloads
 from etude_metrics.api.experiments import experiments
-from etude_metrics.api.figures import figures
+from etude_metrics.api.figures import Make, figures
 from etude_metrics.api.fleet import fleet
 from etude_metrics.api.health import Ready, health
+from etude_metrics.api.kept import Kept, Pace
 from etude_metrics.api.known import Known
 from etude_metrics.api.live import live
 from etude_metrics.api.problems import Problem, answer_problems, described
@@ -24,6 +26,7 @@ from etude_metrics.api.session import session
 from etude_metrics.api.table import TrialTables
 from etude_metrics.api.tokens import tokens
 from etude_metrics.api.trials import trials
+from etude_metrics.drawing import Artist, Studio
 from etude_metrics.web import pages
 
 _DESCRIPTION = (
@@ -31,6 +34,7 @@ _DESCRIPTION = (
 )
 _MAX_BODY = 2**20  # of a command; a new experiment may bring more
 _ALONE = Access()
+_AT_ONCE = Pace()
 
 
 def create_app(
@@ -41,6 +45,8 @@ def create_app(
     storage: str,
     clock: Clock = utc_now,
     access: Access = _ALONE,
+    pace: Pace = _AT_ONCE,
+    studio: Studio | None = None,
 ) -> FastAPI:
     """The API over a store and a bus.
 
@@ -51,6 +57,8 @@ def create_app(
     publish : puts the events of commands on the bus
     storage : URL for the model definitions of experiments that are made here
     access : who is let in
+    pace : how new answers are; by default, as new as can be
+    studio : draws figures; by default they are drawn in this process
     """
     app = FastAPI(
         title="etude",
@@ -60,14 +68,15 @@ def create_app(
         docs_url=None,  # FastAPI's load scripts from elsewhere
         redoc_url=None,
     )
-    queries = Queries(store)
+    queries = Queries(store, pace.known_seconds)
     known_tokens = Tokens(store, clock, access.admin_token)
-    known = Known(queries, TrialTables(store))
+    known = Known(queries, TrialTables(store), pace.known_seconds)
+    kept = Kept(pace)
     app.include_router(health(ready, registry))
     for router in (
-        experiments(queries, known),
-        trials(queries, known),
-        figures(queries, known),
+        experiments(queries, known, kept),
+        trials(queries, known, kept),
+        figures(queries, known, kept, _maker(store, studio)),
         fleet(queries),
         live(store, queries, known),
         downloads(queries, known),
@@ -81,6 +90,17 @@ def create_app(
     app.add_middleware(Guard, access=access, tokens=known_tokens)
     _describe(app)
     return app
+
+
+def _maker(store: DocumentStore, studio: Studio | None) -> Make:
+    artist = Artist(store)
+
+    async def make(experiment_id: str, what: str) -> Body:
+        if studio is not None:
+            return Body.of(await studio.make(experiment_id, what), packed=True)
+        return Body.of(await artist.make(experiment_id, what))
+
+    return make
 
 
 def _describe(app: FastAPI) -> None:

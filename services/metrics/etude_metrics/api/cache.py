@@ -6,58 +6,78 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass
 
-_BUDGET = 64 * 2**20
-_SHARE = 10  # what took a second to make is not made again within ten
+from etude_metrics.api.answers import Body
+
+_BUDGET = 32 * 2**20
 
 
 @dataclass(frozen=True)
 class _Entry:
     version: int
-    body: bytes
+    body: Body
     made_at: float
     cost: float
 
 
 class Cache:
-    """Bytes by key. While a newer version is made too often, the one before is given.
+    """Bodies of answers by key. While a newer version takes long, or is made too often, the one before is given.
 
     Parameters
     ----------
+    rest : what took a second to make is not made again within so many
+    patience : seconds to wait for a newer version where there is an older one; by default, as long as it takes
     budget : bytes that are kept; those that were not asked for longest go first
     clock : seconds
     """
 
-    def __init__(self, budget: int = _BUDGET, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        rest: float,
+        patience: float | None = None,
+        budget: int = _BUDGET,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._rest = rest
+        self._patience = patience
         self._budget = budget
         self._clock = clock
+        self._size = 0
         self._entries: OrderedDict[Hashable, _Entry] = OrderedDict()
-        self._making: dict[Hashable, asyncio.Task[bytes]] = {}
+        self._making: dict[Hashable, asyncio.Task[Body]] = {}
 
-    async def get(self, key: Hashable, version: int, make: Callable[[], Awaitable[bytes]]) -> bytes:
-        """What was made for this version, or for the one before if it is not time for another yet.
+    async def get(self, key: Hashable, version: int, make: Callable[[], Awaitable[Body]]) -> Body:
+        """What was made for this version; or what was made before, with a word that it is old, if that is sooner there.
 
         Parameters
         ----------
-        make : makes it; whoever asks at the same time waits for the same
+        make : makes it; whoever asks at the same time gets the same
         """
         entry = self._entries.get(key)
         if entry is not None:
             self._entries.move_to_end(key)
-            if entry.version >= version or self._clock() - entry.made_at < entry.cost * _SHARE:
+            if entry.version >= version:
                 return entry.body
-        if key not in self._making:
-            self._making[key] = asyncio.create_task(self._make(key, version, make))
-        return await asyncio.shield(self._making[key])
+            if self._clock() - entry.made_at < entry.cost * self._rest:
+                return entry.body.aged()
+        making = self._making.get(key)
+        if making is None:
+            making = self._making[key] = asyncio.create_task(self._make(key, version, make))
+        if entry is None or self._patience is None:
+            return await asyncio.shield(making)
+        await asyncio.wait([making], timeout=self._patience)
+        return making.result() if making.done() else entry.body.aged()
 
-    async def _make(self, key: Hashable, version: int, make: Callable[[], Awaitable[bytes]]) -> bytes:
+    async def _make(self, key: Hashable, version: int, make: Callable[[], Awaitable[Body]]) -> Body:
         began = self._clock()
         try:
             body = await make()
         finally:
-            del self._making[key]
+            del self._making[key]  # where nobody waits any more, a failure is told to whoever asks next
         ended = self._clock()
+        before = self._entries.pop(key, None)
+        self._size += len(body.data) - (len(before.body.data) if before else 0)
         self._entries[key] = _Entry(version, body, ended, ended - began)
-        self._entries.move_to_end(key)
-        while sum(len(entry.body) for entry in self._entries.values()) > self._budget and len(self._entries) > 1:
-            self._entries.popitem(last=False)
+        while self._size > self._budget and len(self._entries) > 1:
+            _, gone = self._entries.popitem(last=False)
+            self._size -= len(gone.body.data)
         return body

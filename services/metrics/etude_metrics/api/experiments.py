@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 
 from etude_metrics.api.answers import answer, page, told
+from etude_metrics.api.kept import Kept
 from etude_metrics.api.known import Known
 from etude_metrics.api.models import Curve, Decision, Experiment, ExperimentInFull, Page, Validation
 from etude_metrics.api.parameters import Cursor, Limit, MaxPoints, Number, TrialNumber
@@ -17,7 +18,7 @@ _PATH = "/experiments/{experiment_id}"
 _Sort = Annotated[str, Query(pattern=f"^-?({'|'.join(EXPERIMENT_SORTS)})$", description="With `-`, the largest first.")]
 
 
-def experiments(queries: Queries, known: Known) -> APIRouter:
+def experiments(queries: Queries, known: Known, kept: Kept) -> APIRouter:
     """``/experiments`` and what is below one, but for its trials."""
     router = APIRouter(tags=["experiments"])
 
@@ -35,32 +36,39 @@ def experiments(queries: Queries, known: Known) -> APIRouter:
     ) -> Response:
         """Experiments, the latest first unless `sort` says otherwise."""
         where = {"state": state, "label": label, "owner": owner, "text": text, "archived": archived}
-        return answer(request, page(Experiment, *await queries.experiments(where, sort, limit, cursor)))
+
+        async def make() -> Any:
+            return page(Experiment, *await queries.experiments(where, sort, limit, cursor))
+
+        return await kept.answer(request, await queries.experiments_version(), make)
 
     @router.get(_PATH, response_model=ExperimentInFull, responses=described(404, 503))
     async def experiment(request: Request, experiment_id: str) -> Response:
         """One experiment."""
-        found = await known.experiment(experiment_id)
-        states = await queries.trial_states(experiment_id)
-        return answer(request, told(ExperimentInFull, {**masked(found), "trial_states": states}))
+        found, table = await known.trials(experiment_id)
+        return answer(request, told(ExperimentInFull, {**masked(found), "trial_states": table.states}))
 
     @router.get(f"{_PATH}/validations", response_model=Page[Validation], responses=described(404, 422, 503))
     async def validations(
         request: Request, experiment_id: str, limit: Limit = 100, cursor: Number = None, trial_id: TrialNumber = None
     ) -> Response:
         """Validations, in the order in which they came."""
-        await known.experiment(experiment_id)
-        return answer(
-            request, page(Validation, *await queries.validations(experiment_id, trial_id, False, limit, cursor))
-        )
+
+        async def make() -> Any:
+            return page(Validation, *await queries.validations(experiment_id, trial_id, False, limit, cursor))
+
+        return await kept.answer(request, (await known.experiment(experiment_id))["version"], make)
 
     @router.get(f"{_PATH}/best-validations", response_model=Page[Validation], responses=described(404, 422, 503))
     async def best_validations(
         request: Request, experiment_id: str, limit: Limit = 100, cursor: Number = None
     ) -> Response:
         """The best validation over time: each that was better than all before it."""
-        await known.experiment(experiment_id)
-        return answer(request, page(Validation, *await queries.validations(experiment_id, None, True, limit, cursor)))
+
+        async def make() -> Any:
+            return page(Validation, *await queries.validations(experiment_id, None, True, limit, cursor))
+
+        return await kept.answer(request, (await known.experiment(experiment_id))["version"], make)
 
     @router.get(f"{_PATH}/learning-curves", response_model=Page[Curve], responses=described(404, 422, 503))
     async def learning_curves(
@@ -73,8 +81,12 @@ def experiments(queries: Queries, known: Known) -> APIRouter:
     ) -> Response:
         """A metric of validations over length, for trials by number."""
         experiment = await known.experiment(experiment_id)
-        found, after = await queries.curves(experiment_id, metric or experiment["metric"] or "", limit, cursor)
-        return answer(request, page(Curve, [_sampled(curve, max_points) for curve in found], after))
+
+        async def make() -> Any:
+            found, after = await queries.curves(experiment_id, metric or experiment["metric"] or "", limit, cursor)
+            return page(Curve, [_sampled(curve, max_points) for curve in found], after)
+
+        return await kept.answer(request, experiment["version"], make)
 
     @router.get(f"{_PATH}/decisions", response_model=Page[Decision], responses=described(404, 422, 503))
     async def decisions(
@@ -85,8 +97,11 @@ def experiments(queries: Queries, known: Known) -> APIRouter:
         trial_id: TrialNumber = None,
     ) -> Response:
         """The search log: every decision, in order, and why it was made."""
-        await known.experiment(experiment_id)
-        return answer(request, page(Decision, *await queries.decisions(experiment_id, trial_id, limit, cursor)))
+
+        async def make() -> Any:
+            return page(Decision, *await queries.decisions(experiment_id, trial_id, limit, cursor))
+
+        return await kept.answer(request, (await known.experiment(experiment_id))["version"], make)
 
     return router
 

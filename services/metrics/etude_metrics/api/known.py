@@ -1,6 +1,7 @@
 """Known: looks things up, or answers that there is no such thing."""
 
 from etude.store import Document
+from etude_metrics.api.fresh import Fresh
 from etude_metrics.api.problems import ProblemError
 from etude_metrics.api.queries import Queries
 from etude_metrics.api.table import TrialTable, TrialTables
@@ -13,11 +14,14 @@ class Known:
     ----------
     queries : reads documents
     tables : trials in memory
+    seconds : for so long what was found counts as new
     """
 
-    def __init__(self, queries: Queries, tables: TrialTables) -> None:
+    def __init__(self, queries: Queries, tables: TrialTables, seconds: float = 0.0) -> None:
         self._queries = queries
         self._tables = tables
+        self._experiments: Fresh[Document | None] = Fresh(seconds)
+        self._trials: Fresh[Document | None] = Fresh(seconds)
 
     async def experiment(self, experiment_id: str) -> Document:
         """An experiment.
@@ -27,7 +31,7 @@ class Known:
         ProblemError
             404: there is none.
         """
-        found = await self._queries.experiment(experiment_id)
+        found = await self._experiments.get(experiment_id, lambda: self._queries.experiment(experiment_id))
         if found is None:
             raise ProblemError(
                 404, f"no experiment {experiment_id}; GET /api/v1/experiments lists those that there are"
@@ -42,7 +46,8 @@ class Known:
         ProblemError
             404: there is none, or no such experiment.
         """
-        found = await self._queries.trial(experiment_id, trial_id)
+        key = (experiment_id, trial_id)
+        found = await self._trials.get(key, lambda: self._queries.trial(experiment_id, trial_id))
         if found is None:
             await self.experiment(experiment_id)
             raise ProblemError(404, f"experiment {experiment_id} has no trial {trial_id}")

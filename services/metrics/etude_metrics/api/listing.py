@@ -1,10 +1,12 @@
 """Listing: all experiments in memory, without what only one of them is asked for, to be filtered and sorted."""
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
 from etude.store import Above, Document, DocumentStore
 from etude.store.schema import EXPERIMENT_VIEWS
+from etude_metrics.api.fresh import Fresh
 from etude_metrics.api.models import Experiment
 from etude_metrics.api.places import Place, part, sort_key
 
@@ -14,14 +16,21 @@ _AGAIN = 5_000_000  # microseconds of changes that are read again: of the latest
 
 
 class Listing:
-    """Every experiment that was created, brought up to date from the store when it is asked for."""
+    """Every experiment that was created, brought up to date from the store by :meth:`refresh`.
 
-    def __init__(self, store: DocumentStore) -> None:
+    Parameters
+    ----------
+    seconds : for so long what was read counts as new
+    """
+
+    def __init__(self, store: DocumentStore, seconds: float = 0.0) -> None:
         self._store = store
         self._version = 0
+        self._changes = 0
         self._experiments: dict[str, Document] = {}
+        self._reading: Fresh[int] = Fresh(seconds)
 
-    async def page(
+    def page(
         self, where: Mapping[str, Any], sort: str, limit: int, cursor: str | None
     ) -> tuple[list[Document], str | None]:
         """Some experiments, and the cursor that asks for those after them.
@@ -31,7 +40,6 @@ class Listing:
         where : ``state``, ``label``, ``owner``, ``text`` (in name or id) and ``archived``; None for any
         sort : one of :data:`SORTS`, with ``-`` before it the other way round
         """
-        await self._refresh()
         fitting = [experiment for experiment in self._experiments.values() if _fits(experiment, where)]
         name, descending = sort.lstrip("-"), sort.startswith("-")
         places: list[Place] = sorted((sort_key(_value(e, name), descending), e["_id"]) for e in fitting)
@@ -40,19 +48,27 @@ class Listing:
 
     async def changed(self, version: int) -> list[Document]:
         """Those that changed since a version, and some that changed shortly before, in the order of their changes."""
-        await self._refresh()
+        await self.refresh()
         found = [e for e in self._experiments.values() if e["version"] > version - _AGAIN]
         return [{**e, "experiment_id": e["_id"]} for e in sorted(found, key=lambda e: int(e["version"]))]
 
-    async def _refresh(self) -> None:
-        changed = await self._store.find(EXPERIMENT_VIEWS, {"version": Above(self._version - _AGAIN)})
+    async def refresh(self) -> int:
+        """Read what changed; the number of changes that there ever were."""
+        return await self._reading.get(None, self._read)
+
+    async def _read(self) -> int:
+        recently = self._version > time.time() * 1e6 - _AGAIN
+        above = self._version - _AGAIN if recently else self._version
+        changed = await self._store.find(EXPERIMENT_VIEWS, {"version": Above(above)})
         for experiment in changed:
             known = self._experiments.get(experiment["_id"])
-            if known is not None and known["version"] > experiment["version"]:
-                continue  # this was asked for earlier, and came later
+            if known is not None and known["version"] >= experiment["version"]:
+                continue  # it is known, or was asked for earlier and came later
             if experiment["order"] is not None:  # else it is one that only strangers talk of
                 self._experiments[experiment["_id"]] = {name: experiment[name] for name in _FIELDS}
+                self._changes += 1
             self._version = max(self._version, experiment["version"])
+        return self._changes
 
 
 def _fits(experiment: Document, where: Mapping[str, Any]) -> bool:

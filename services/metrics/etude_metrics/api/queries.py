@@ -17,27 +17,39 @@ from etude.store.schema import (
     VALIDATIONS,
     Collection,
 )
+from etude_metrics.api.decided import Decided
+from etude_metrics.api.fresh import Fresh
 from etude_metrics.api.listing import SORTS, Listing
 from etude_metrics.sampling import downsample
-from etude_metrics.views import TRIAL_STATES
 
 EXPERIMENT_SORTS = SORTS
-_SCANNED = 2000  # decisions that are read at a time, to find those about one trial
+_DOCUMENTS = 64  # of several items, that are read at a time
 
 Found = tuple[list[Document], str | None]
 """Documents, and the cursor after them."""
 
 
 class Queries:
-    """Reads the views, page by page."""
+    """Reads the views, page by page.
 
-    def __init__(self, store: DocumentStore) -> None:
+    Parameters
+    ----------
+    seconds : for so long the list of experiments and the pools count as new
+    """
+
+    def __init__(self, store: DocumentStore, seconds: float = 0.0) -> None:
         self._store = store
-        self._listing = Listing(store)
+        self._listing = Listing(store, seconds)
+        self._pools: Fresh[list[Document]] = Fresh(seconds)
+        self._decided = Decided(store)
 
     async def experiments(self, where: Mapping[str, Any], sort: str, limit: int, cursor: str | None) -> Found:
         """Experiments that fit, sorted; see :class:`Listing`."""
-        return await self._listing.page(where, sort, limit, cursor)
+        return self._listing.page(where, sort, limit, cursor)
+
+    async def experiments_version(self) -> int:
+        """Rises when any experiment changes; what changed until now is in the list after this."""
+        return await self._listing.refresh()
 
     async def changed_experiments(self, version: int) -> list[Document]:
         """Experiments that changed since a version; see :meth:`Listing.changed`."""
@@ -47,12 +59,6 @@ class Queries:
         """One experiment."""
         found = await self._store.get(EXPERIMENT_VIEWS, [experiment_id])
         return _experiment(found[0]) if found and found[0]["config"] is not None else None
-
-    async def trial_states(self, experiment_id: str) -> dict[str, int]:
-        """How many trials are in each state."""
-        where = {"experiment_id": experiment_id}
-        counts = {state: await self._store.count(TRIAL_VIEWS, {**where, "state": state}) for state in TRIAL_STATES}
-        return {state: count for state, count in counts.items() if count}
 
     async def trials(self, experiment_id: str, state: str | None, limit: int, cursor: str | None) -> Found:
         """Trials by number."""
@@ -73,7 +79,7 @@ class Queries:
 
     async def pools(self) -> list[Document]:
         """The resource pools, as their schedulers last saw them."""
-        return await self._store.find(POOLS, {}, ("_id",))
+        return await self._pools.get(None, lambda: self._store.find(POOLS, {}, ("_id",)))
 
     async def placement(self, trial: Document) -> Document:
         """Where a trial is, or why it is nowhere."""
@@ -113,14 +119,9 @@ class Queries:
         where: dict[str, Any] = {"experiment_id": experiment_id, "seq": Above(int(cursor or -1))}
         if trial_id is None:
             return _page(await self._store.find(SEARCH_LOG, where, ("seq",), limit + 1), limit, "seq")
-        found: list[Document] = []
-        while len(found) <= limit:
-            some = await self._store.find(SEARCH_LOG, where, ("seq",), _SCANNED)
-            found += [decision for decision in some if _is_about(decision, trial_id)]
-            if len(some) < _SCANNED:
-                break
-            where["seq"] = Above(some[-1]["seq"])
-        return _page(found, limit, "seq")
+        wanted = [seq for seq in await self._decided.about(experiment_id, trial_id) if seq > int(cursor or -1)]
+        where["seq"] = In(wanted[: limit + 1])
+        return _page(await self._store.find(SEARCH_LOG, where, ("seq",)), limit, "seq")
 
     async def curves(self, experiment_id: str, metric: str, limit: int, cursor: str | None) -> Found:
         """The learning curves of some trials."""
@@ -133,17 +134,6 @@ class Queries:
             curve["lengths"].append(validation["length"])
             curve["values"].append(validation["metrics"].get(metric))
         return list(curves.values()), after
-
-    async def all_curves(self, experiment_id: str, metric: str) -> list[Document]:
-        """The learning curves of all trials that have a result."""
-        curves: dict[int, Document] = {}
-        found = await self._store.find(VALIDATIONS, {"experiment_id": experiment_id})
-        for validation in sorted(found, key=lambda v: (v["trial_id"], v["length"])):
-            curve = curves.setdefault(validation["trial_id"], _no_curve(validation["trial_id"]))
-            curve["unit"] = validation["unit"]
-            curve["lengths"].append(validation["length"])
-            curve["values"].append(validation["metrics"].get(metric))
-        return list(curves.values())
 
     async def timeline(self, experiment_id: str, limit: int, cursor: str) -> Found:
         """Which trial of an experiment ran where and when, in the order in which they began."""
@@ -208,12 +198,16 @@ class Queries:
     ) -> Found:
         """Items that lie several to a document; a page may hold some more than asked for, never half a document."""
         items: list[Document] = []
-        documents = await self._store.find(collection, {**where, "order": Above(cursor or "")}, ("order",), limit + 1)
-        for index, document in enumerate(documents):
-            items += document[field]
-            if len(items) >= limit and index + 1 < len(documents):
-                return items, document["order"]
-        return items, None
+        order = cursor or ""
+        while True:
+            some = await self._store.find(collection, {**where, "order": Above(order)}, ("order",), _DOCUMENTS + 1)
+            for document in some[:_DOCUMENTS]:
+                if len(items) >= limit:
+                    return items, order
+                items += document[field]
+                order = document["order"]
+            if len(some) <= _DOCUMENTS:
+                return items, None
 
 
 def _page(found: Sequence[Document], limit: int, key: str) -> Found:
@@ -223,10 +217,6 @@ def _page(found: Sequence[Document], limit: int, key: str) -> Found:
 
 def _experiment(view: Document) -> Document:
     return {**view, "experiment_id": view["_id"]}
-
-
-def _is_about(decision: Document, trial_id: int) -> bool:
-    return any(told["data"].get("trial_id") == trial_id for told in (decision["cause"], *decision["events"]))
 
 
 def _no_curve(trial_id: int) -> Document:

@@ -1,20 +1,21 @@
 """TrialTable: the trials of one experiment in memory, so that any of them can be found by anything that is known."""
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from etude.config.expression import Expression, ExpressionError
 from etude.store import Above, Document, DocumentStore
 from etude.store.schema import TRIAL_VIEWS
+from etude_metrics.api.models import Trial
 from etude_metrics.api.places import Place, part, sort_key
 from etude_metrics.api.problems import ProblemError
 
 Page = tuple[list[Document], str | None]
-_TABLES_KEPT = 8
+_TRIALS_KEPT = 30_000  # of all experiments together
 _LISTS_KEPT = 32
 _FIELDS = ("trial_id", "state", "length", "best", "restarts", "lease_number", "runner_id", "requested_at", "ended_at")
-_LEFT_OUT = ("log_tail",)  # long, and only asked for one by one
+_KEPT = tuple(name for name in Trial.model_fields if name != "log_tail")  # that is long, and asked for one by one
 
 
 class TrialTable:
@@ -24,11 +25,13 @@ class TrialTable:
     ----------
     version : the latest change that it knows of
     trials : by number
+    states : how many are in each state
     """
 
     def __init__(self) -> None:
         self.version = 0
         self.trials: dict[int, Document] = {}
+        self.states: dict[str, int] = {}
         self._lists: OrderedDict[tuple[str, str, str], list[Place]] = OrderedDict()
 
     def take(self, changed: Sequence[Document], version: int) -> None:
@@ -40,10 +43,11 @@ class TrialTable:
             known = self.trials.get(trial["trial_id"])
             if known is not None and known["version"] > trial["version"]:
                 continue
-            self.trials[trial["trial_id"]] = {name: trial[name] for name in trial if name not in _LEFT_OUT}
+            self.trials[trial["trial_id"]] = {name: trial[name] for name in _KEPT if name in trial}
         self.version = max(self.version, version)
         if changed:
             self._lists.clear()
+            self.states = dict(Counter(trial["state"] for trial in self.trials.values()))
 
     def page(self, sort: str, where: str, state: str, limit: int, cursor: str | None) -> Page:
         """Some trials, and the cursor that asks for those after them.
@@ -88,11 +92,11 @@ class TrialTables:
         """The table of an experiment that is at ``version`` now."""
         table = self._tables.setdefault(experiment_id, TrialTable())
         self._tables.move_to_end(experiment_id)
-        while len(self._tables) > _TABLES_KEPT:
-            self._tables.popitem(last=False)
         if table.version < version:
             where = {"experiment_id": experiment_id, "version": Above(table.version)}
             table.take(await self._store.find(TRIAL_VIEWS, where), version)
+            while len(self._tables) > 1 and sum(len(t.trials) for t in self._tables.values()) > _TRIALS_KEPT:
+                self._tables.popitem(last=False)
         return table
 
 
@@ -115,7 +119,19 @@ def _those_that_fit(where: str, trials: Sequence[Document]) -> list[Document]:
 
 
 def _value(trial: Document, name: str) -> Any:
-    value: Any = values_of(trial)
-    for step in name.split("."):
+    """What :func:`values_of` has under a dotted name, without making all of it."""
+    first, *rest = name.split(".")
+    value: Any = None
+    if first in trial["hyperparameters"]:
+        value = trial["hyperparameters"][first]
+    elif first in ("hyperparameters", "metrics"):
+        value = trial[first]
+    elif first == "best":
+        value = trial["best"]["value"] if trial["best"] else None
+    elif first in _FIELDS and trial[first] is not None:
+        value = trial[first]
+    else:
+        value = (trial["metrics"] or {}).get(first)
+    for step in rest:
         value = value.get(step) if isinstance(value, Mapping) else None
     return value

@@ -1,10 +1,11 @@
 """Questions about trials."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 
 from etude_metrics.api.answers import answer, page, told
+from etude_metrics.api.kept import Kept
 from etude_metrics.api.known import Known
 from etude_metrics.api.models import Allocation, Checkpoint, Line, Page, Placement, Point, Series, Trial
 from etude_metrics.api.parameters import Cursor, Limit, MaxPoints
@@ -15,7 +16,7 @@ _PATH = "/experiments/{experiment_id}/trials"
 _TRIAL = f"{_PATH}/{{trial_id}}"
 
 
-def trials(queries: Queries, known: Known) -> APIRouter:
+def trials(queries: Queries, known: Known, kept: Kept) -> APIRouter:
     """``/experiments/ID/trials`` and what is below one."""
     router = APIRouter(tags=["trials"])
 
@@ -44,14 +45,21 @@ def trials(queries: Queries, known: Known) -> APIRouter:
         ] = "",
     ) -> Response:
         """Trials, by number unless `sort` says otherwise; without the last lines of their logs."""
-        _, table = await known.trials(experiment_id)
-        return answer(request, page(Trial, *table.page(sort, where, state, limit, cursor)))
+        experiment, table = await known.trials(experiment_id)
+
+        async def make() -> Any:
+            return page(Trial, *table.page(sort, where, state, limit, cursor))
+
+        return await kept.answer(request, experiment["version"], make)
 
     @router.get("/experiments/{experiment_id}/best-trials", response_model=Page[Trial], responses=described(404, 503))
     async def best_trials(request: Request, experiment_id: str, limit: Limit = 10) -> Response:
         """Trials by their best validation."""
-        await known.experiment(experiment_id)
-        return answer(request, page(Trial, await queries.best_trials(experiment_id, limit)))
+
+        async def make() -> Any:
+            return page(Trial, await queries.best_trials(experiment_id, limit))
+
+        return await kept.answer(request, (await known.experiment(experiment_id))["version"], make)
 
     @router.get(_TRIAL, response_model=Trial, responses=described(404, 422, 503))
     async def trial(request: Request, experiment_id: str, trial_id: int) -> Response:
@@ -66,8 +74,12 @@ def trials(queries: Queries, known: Known) -> APIRouter:
     @router.get(f"{_TRIAL}/allocations", response_model=Page[Allocation], responses=described(404, 422, 503))
     async def allocations(request: Request, experiment_id: str, trial_id: int) -> Response:
         """Where and when a trial ran."""
-        await known.trial(experiment_id, trial_id)
-        return answer(request, page(Allocation, await queries.allocations(experiment_id, trial_id)))
+        version = (await known.trial(experiment_id, trial_id))["version"]
+
+        async def make() -> Any:
+            return page(Allocation, await queries.allocations(experiment_id, trial_id))
+
+        return await kept.answer(request, version, make)
 
     @router.get(f"{_TRIAL}/training", response_model=Page[Point], responses=described(404, 422, 503))
     async def training(
@@ -75,7 +87,11 @@ def trials(queries: Queries, known: Known) -> APIRouter:
     ) -> Response:
         """Training metrics, by lease and length."""
         await known.trial(experiment_id, trial_id)
-        return answer(request, page(Point, *await queries.training(experiment_id, trial_id, limit, cursor)))
+
+        async def make() -> Any:
+            return page(Point, *await queries.training(experiment_id, trial_id, limit, cursor))
+
+        return await kept.recent(request, make)
 
     @router.get(f"{_TRIAL}/training-curves", response_model=Page[Series], responses=described(404, 422, 503))
     async def training_curves(
@@ -83,7 +99,11 @@ def trials(queries: Queries, known: Known) -> APIRouter:
     ) -> Response:
         """Each training metric over length, thinned out; what a later lease trained again counts."""
         await known.trial(experiment_id, trial_id)
-        return answer(request, page(Series, await queries.training_series(experiment_id, trial_id, max_points)))
+
+        async def make() -> Any:
+            return page(Series, await queries.training_series(experiment_id, trial_id, max_points))
+
+        return await kept.recent(request, make)
 
     @router.get(f"{_TRIAL}/logs", response_model=Page[Line], responses=described(404, 422, 503))
     async def logs(
@@ -91,14 +111,22 @@ def trials(queries: Queries, known: Known) -> APIRouter:
     ) -> Response:
         """Output, in the order in which it was written."""
         await known.trial(experiment_id, trial_id)
-        return answer(request, page(Line, *await queries.logs(experiment_id, trial_id, limit, cursor)))
+
+        async def make() -> Any:
+            return page(Line, *await queries.logs(experiment_id, trial_id, limit, cursor))
+
+        return await kept.recent(request, make)
 
     @router.get(f"{_TRIAL}/checkpoints", response_model=Page[Checkpoint], responses=described(404, 422, 503))
     async def checkpoints(
         request: Request, experiment_id: str, trial_id: int, limit: Limit = 100, cursor: Cursor = None
     ) -> Response:
         """Checkpoints, by lease and length."""
-        await known.trial(experiment_id, trial_id)
-        return answer(request, page(Checkpoint, *await queries.checkpoints(experiment_id, trial_id, limit, cursor)))
+        version = (await known.trial(experiment_id, trial_id))["version"]
+
+        async def make() -> Any:
+            return page(Checkpoint, *await queries.checkpoints(experiment_id, trial_id, limit, cursor))
+
+        return await kept.answer(request, version, make)
 
     return router

@@ -4,9 +4,9 @@ import gzip
 import hashlib
 from functools import cache
 from importlib.resources import files
+from importlib.util import find_spec
 from pathlib import Path
 
-import plotly
 from fastapi import APIRouter, Request, Response
 
 from etude_metrics.api.problems import ProblemError
@@ -18,14 +18,19 @@ _TYPES = {
     ".svg": "image/svg+xml",
     ".html": "text/html; charset=utf-8",
 }
-_PLOTLY = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
-_SWAGGER = Path(str(files("fastapi_offline"))) / "static"
 _WORTH_PACKING = 1000
 _POLICY = (  # plotly makes code for the graphics card, and styles
     "default-src 'self'; script-src 'self' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data: blob:; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
 )
 _HEADERS = {"Content-Security-Policy": _POLICY}
+
+
+def _package(name: str) -> Path:
+    """Where a package lies, without loading it."""
+    spec = find_spec(name)
+    assert spec is not None and spec.origin is not None, f"{name} is not installed"
+    return Path(spec.origin).parent
 
 
 def pages() -> APIRouter:
@@ -73,8 +78,13 @@ def _all() -> dict[str, Path]:
     """Every file that may be asked for, by its path. What is not listed does not exist."""
     root = Path(str(_STATIC))
     found = {path.relative_to(root).as_posix(): path for path in root.rglob("*") if path.suffix in _TYPES}
-    swagger = (_SWAGGER / "swagger-ui-bundle.js", _SWAGGER / "swagger-ui.css")
-    return {**found, **{path.name: path for path in (_PLOTLY, *swagger)}}
+    swagger = _package("fastapi_offline") / "static"
+    others = (
+        _package("plotly") / "package_data/plotly.min.js",
+        swagger / "swagger-ui-bundle.js",
+        swagger / "swagger-ui.css",
+    )
+    return {**found, **{path.name: path for path in others}}
 
 
 @cache

@@ -140,7 +140,7 @@ def test_every_figure_draws_something(name: str) -> None:
 def test_curves_are_coloured_by_the_rung_that_was_reached() -> None:
     trials = [trial(1, length=40), trial(2), trial(3, rungs=[40], bracket=1, length=40)]
     drawn = draw("curves", material(trials, curves=[curve(1, 0.5, 0.1), curve(2, 0.6), curve(3, 0.3, lengths=(40,))]))
-    assert [(line.name, list(line.y)) for line in drawn.data] == [
+    assert [(line.name, [None if math.isnan(y) else y for y in line.y]) for line in drawn.data] == [
         ("reached 10", [0.6, None]),
         ("reached 40", [0.5, 0.1, None, 0.3, None]),
     ]
@@ -177,7 +177,7 @@ def test_a_lease_that_never_ended_was_lost_if_there_is_a_later_one() -> None:
 
     drawn = draw("timeline", material([trial(1)], allocations=[allocation(1, None, None), allocation(2, None, None)]))
     assert {line.name for line in drawn.data} == {"lost", "runs now"}
-    assert list(drawn.layout.yaxis.categoryarray) == ["r2/1", "r2/0", "r1/1", "r1/0"]
+    assert list(drawn.layout.yaxis.ticktext) == ["r2/1", "r2/0", "r1/1", "r1/0"]
 
 
 @pytest.mark.parametrize(
@@ -186,3 +186,26 @@ def test_a_lease_that_never_ended_was_lost_if_there_is_a_later_one() -> None:
 )
 def test_axes_are_logarithmic_for_values_of_many_magnitudes(values: list[float | None], kind: str) -> None:
     assert scale(values) == kind
+
+
+def test_of_very_many_trials_the_best_are_shown_and_the_figure_says_so() -> None:
+    many = [
+        trial(number, best={"value": 6000.0 - number, "length": 40, "checkpoint": None}) for number in range(1, 6000)
+    ]
+    drawn = draw("parallel", material(many))
+    assert len(drawn.data[0].dimensions[0].values) == 5000
+    assert drawn.layout.annotations[-1].text.startswith("5,000 of 5,999 trials")
+    assert min(drawn.data[0].dimensions[0].values) == 0.0, "the best is there, at its logarithm"
+
+
+def test_parallel_coordinates_have_logarithms_and_kinds_on_their_axes() -> None:
+    loss, kind, width, rate = draw("parallel", material(MANY[:8])).data[0].dimensions
+    assert [axis.label for axis in (loss, kind, width, rate)] == ["loss", "kind", "net.width", "rate"]
+    assert list(rate.ticktext) == ["0.0001", "0.001", "0.01", "0.1", "1"]
+    assert list(kind.ticktext) == ["a", "b"]
+    assert list(kind["values"]) == [0, 1, 0, 1, 0, 1, 0, 1]
+
+
+def test_few_trials_are_all_shown_without_a_word() -> None:
+    drawn = draw("slices", material([trial(number) for number in range(1, 9)]))
+    assert not [note for note in drawn.layout.annotations if "of" in note.text]

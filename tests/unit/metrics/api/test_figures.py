@@ -1,13 +1,10 @@
-"""Figures over HTTP, and the cache behind them."""
-
-import asyncio
+"""Figures over HTTP."""
 
 import pytest
 from plotly.io import from_json
 
 from etude.events import AllocationEnded, AllocationStarted, EndReason
 from etude.figures import FIGURES
-from etude_metrics.api.cache import Cache
 from tests.unit.make import created, validation
 from tests.unit.metrics.api.asking import Api, pages, requested
 
@@ -54,63 +51,3 @@ async def test_who_ran_where_and_when(api: Api) -> None:
     await search(api)
     found = await pages(api, "/experiments/exp/timeline", 4)
     assert [[a["trial_id"] for a in page] for page in found] == [[1, 2, 3, 4], [5, 6]]
-
-
-class Kitchen:
-    """Makes something in so many seconds of its own clock, and counts how often."""
-
-    def __init__(self, seconds: float = 0.0) -> None:
-        self.made = 0
-        self.now = 0.0
-        self._seconds = seconds
-
-    def clock(self) -> float:
-        return self.now
-
-    async def make(self) -> bytes:
-        self.made += 1
-        await asyncio.sleep(0)
-        self.now += self._seconds
-        return str(self.made).encode()
-
-
-async def test_what_was_made_is_made_again_for_another_version_alone() -> None:
-    kitchen = Kitchen()
-    cache = Cache(clock=kitchen.clock)
-    assert [await cache.get("a", version, kitchen.make) for version in (1, 1, 2)] == [b"1", b"1", b"2"]
-    assert await cache.get("b", 1, kitchen.make) == b"3"
-
-
-async def test_those_who_ask_at_the_same_time_get_the_same() -> None:
-    cache, kitchen = Cache(), Kitchen()
-    assert await asyncio.gather(*(cache.get("a", 1, kitchen.make) for _ in range(5))) == [b"1"] * 5
-
-
-async def test_what_took_long_is_not_made_again_at_once() -> None:
-    kitchen = Kitchen(seconds=2.0)
-    cache = Cache(clock=kitchen.clock)
-    assert [await cache.get("a", version, kitchen.make) for version in (1, 2)] == [b"1", b"1"]
-    kitchen.now += 20.0
-    assert await cache.get("a", 2, kitchen.make) == b"2"
-
-
-async def test_a_failure_is_told_to_all_and_not_kept() -> None:
-    cache = Cache()
-
-    async def fail() -> bytes:
-        raise ValueError("no")
-
-    with pytest.raises(ValueError, match="no"):
-        await cache.get("a", 1, fail)
-    assert await cache.get("a", 1, Kitchen().make) == b"1"
-
-
-async def test_what_was_not_asked_for_longest_goes_first() -> None:
-    cache, kitchen = Cache(budget=2), Kitchen()
-    for key in ("a", "b", "a", "c"):
-        await cache.get(key, 1, kitchen.make)
-    assert kitchen.made == 3
-    await cache.get("a", 1, kitchen.make)
-    assert kitchen.made == 3
-    await cache.get("b", 1, kitchen.make)
-    assert kitchen.made == 4

@@ -28,6 +28,12 @@ export async function get(path, query = {}) {
   return (await ask(text ? `${path}?${text}` : path)).json();
 }
 
+// Whether there will be a newer answer in a moment comes second.
+export async function getWithAge(path) {
+  const response = await ask(path);
+  return [await response.json(), response.headers.has("X-Etude-Old")];
+}
+
 // The header is what no page of another site can send along with the cookie.
 export async function post(path, body, method = "POST", more = {}) {
   const headers = { "X-Etude": "page", ...(body ? { "Content-Type": "application/json" } : {}), ...more };

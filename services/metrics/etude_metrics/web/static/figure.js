@@ -1,6 +1,6 @@
 // A figure that the API draws, in the colours of the page, and drawn again when there is something new.
 
-import { get } from "/static/api.js";
+import { getWithAge } from "/static/api.js";
 import { fill, h, problem } from "/static/dom.js";
 
 const AGAIN = 1500; // ms between two drawings
@@ -40,7 +40,8 @@ export class Figure {
     while (this.wanted && this.element.isConnected) {
       this.wanted = false;
       try {
-        const figure = await get(this.path);
+        const [figure, old] = await getWithAge(this.path);
+        this.wanted ||= old;
         const options = { responsive: true, displaylogo: false, displayModeBar: false };
         if (this.element.isConnected) await window.Plotly.react(this.plot, figure.data, themed(figure), options);
         if (figure.layout.height) this.plot.style.height = `${figure.layout.height}px`;

@@ -1,0 +1,113 @@
+"""A notebook and a terminal take an experiment from its creation to its winner."""
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import httpx
+import pytest
+
+import etude
+from etude.artifacts import ArtifactError
+from etude.client import ApiError, Experiment
+from tests.e2e.installation import Installation
+from tests.models import SURFACE, surface_config
+
+SEARCH = {
+    "name": "async_halving",
+    "metric": "loss",
+    "max_length": 40,
+    "num_rungs": 2,
+    "divisor": 2,
+    "max_trials": 6,
+    "max_concurrent_trials": 2,
+}
+
+
+@pytest.fixture
+def running(installation: Installation) -> Installation:
+    """All services, and a runner of two slots."""
+    installation.start_services()
+    installation.start_runner("one", slots=2)
+    installation.until(lambda: is_up(installation), 60, "the metrics service serves")
+    return installation
+
+
+def is_up(installation: Installation) -> bool:
+    try:
+        return httpx.get(f"{installation.api_url}/readyz").status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def test_from_its_creation_to_its_winner(
+    running: Installation, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    experiment_id = running.create(surface_config(tmp_path, searcher=SEARCH), SURFACE)
+    running.until(lambda: running.ask(f"/experiments/{experiment_id}") is not None, 30, "the experiment is known")
+    client = running.client()
+    assert isinstance(client, etude.Client)
+    experiment = client.experiment(experiment_id)
+    assert experiment.wait(progress=True).state == "completed"
+    assert "surface: completed, 6 trials" in capsys.readouterr().out
+
+    results_are_told(experiment, tmp_path)
+    terminal_tells_the_same(running, experiment)
+
+    again = client.fork(experiment_id)
+    assert again.wait().state == "completed"
+    assert {e.id for e in client.experiments(state="completed")} == {experiment_id, again.id}
+
+
+def results_are_told(experiment: Experiment, tmp_path: Path) -> None:
+    trials = experiment.trials(sort="best")
+    assert len(trials) == 6
+    best = experiment.best_trial
+    assert best is not None
+    assert experiment.best is not None
+    assert (best.id, best.value) == (trials[0].id, experiment.best["value"])
+    assert any("rank" in reason for reason in best.why())
+    assert list(best.logs())
+    assert experiment.trials(where=f"trial_id <= {best.id}", sort="-trial_id")[0].id == best.id
+
+    frame = experiment.to_dataframe()
+    assert len(frame) == 6
+    assert frame["best"].idxmin() == best.id
+
+    checkpoint = experiment.best_checkpoint()
+    here = checkpoint.download(tmp_path / "here")
+    assert checkpoint.size == sum(path.stat().st_size for path in here.rglob("*") if path.name != "manifest.json")
+    checkpoint.uri = f"file://{tmp_path}/not/seen/from/here"
+    there = checkpoint.download(tmp_path / "there")
+    assert (there / "state.pt").read_bytes() == (here / "state.pt").read_bytes()
+    with pytest.raises(ArtifactError, match="not empty"):
+        checkpoint.download(there)
+
+    assert len(experiment.plot.curves().data) > 0
+    assert experiment.plot("importance").data is not None
+    with pytest.raises(ApiError, match="422"):
+        experiment.plot("pie")
+
+
+def terminal_tells_the_same(running: Installation, experiment: Experiment) -> None:
+    def said(*arguments: str) -> str:
+        done = running.etude(*arguments)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    best = experiment.best
+    assert best is not None
+    rows = list(csv.DictReader(io.StringIO(said("trial", "list", experiment.id, "--sort", "best", "--csv"))))
+    assert int(rows[0]["trial"]) == best["trial_id"]
+    assert len(rows) == 6
+    listed = list(csv.reader(io.StringIO(said("e", "ls", "--csv"))))
+    assert listed[1][:2] == [experiment.id, "completed"]
+    assert "rank" in said("trial", "describe", experiment.id, str(best["trial_id"]))
+    shown = said("experiment", "watch", experiment.id)
+    assert "completed" in shown
+    assert f"{best['value']:.6g}" in shown
+    assert "is process" in said("experiment", "logs", experiment.id)
+    told = json.loads(said("api", f"/experiments/{experiment.id}/best-trials?limit=1"))
+    assert told["items"][0]["trial_id"] == best["trial_id"]
+    assert running.etude("api", "/nothing").returncode == 1
