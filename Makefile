@@ -4,16 +4,16 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DISTRIBUTIONS := shared services/searcher services/scheduler services/trial_runner services/metrics services/standalone
-CODE := shared services tests examples bench
+CODE := shared services tests examples bench docs/screenshots
 
-.PHONY: help demo test unit lint types servers generate bench-quality bench-peers bench-decisions bench-scheduling bench-trial-start bench-busy-slots clean
+.PHONY: help demo test unit lint types servers generate bench-quality bench-peers bench-decisions bench-scheduling bench-trial-start bench-busy-slots bench-query-scale screenshots clean
 
 help:
 	@echo "make demo      tune a small network on this machine (a minute)"
 	@echo "make test      install, lint, check types, run every test on a real RabbitMQ and mongod"
 	@echo "make unit      the unit tests alone"
 	@echo "make generate  write docs/asyncapi.yaml and docs/experiment-config.schema.json anew from the models"
-	@echo "make bench-quality, bench-peers, bench-decisions, bench-scheduling, bench-trial-start, bench-busy-slots: see bench/README.md"
+	@echo "make bench-quality, bench-peers, bench-decisions, bench-scheduling, bench-trial-start, bench-busy-slots, bench-query-scale: see bench/README.md"
 	@echo "make clean     remove what the other targets made"
 
 demo: $(VENV)/.demo
@@ -59,6 +59,12 @@ bench-busy-slots: $(VENV)/.tests servers
 
 bench-scheduling: $(VENV)/.demo
 	$(BIN)/python bench/scheduling.py
+
+bench-query-scale: $(VENV)/.tests servers
+	$(BIN)/python bench/query_scale.py
+
+screenshots: $(VENV)/.tests servers
+	$(BIN)/python docs/screenshots/take.py
 
 servers:
 	sh tests/servers/install.sh

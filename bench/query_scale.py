@@ -114,15 +114,12 @@ async def run_search(amqp_url: str, seconds: float) -> int:
 
 
 def memory(installation: Installation) -> str:
-    """MiB of the metrics service and of the process that draws for it, now and at most."""
+    """MiB of the metrics service and of the process that draws for it; what they share counts once."""
     pid = installation.pid("metrics")
     pids = [pid, *map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())]
-    told = []
-    for name, field in (("now", "VmRSS"), ("at most", "VmHWM")):
-        lines = [line for p in pids for line in Path(f"/proc/{p}/status").read_text().splitlines() if field in line]
-        sizes = [int(line.split()[1]) / 1024 for line in lines]
-        told.append(f"{name} {sum(sizes):.0f} ({' + '.join(f'{size:.0f}' for size in sizes)})")
-    return "memory in MiB: " + ", ".join(told)
+    lines = [line for p in pids for line in Path(f"/proc/{p}/smaps_rollup").read_text().splitlines()]
+    sizes = [int(line.split()[1]) / 1024 for line in lines if line.startswith("Pss:")]
+    return f"memory in MiB: {sum(sizes):.0f} ({' + '.join(f'{size:.0f}' for size in sizes)})"
 
 
 def measure(url: str, paths: list[str], seconds: float) -> subprocess.Popen[str]:

@@ -169,15 +169,17 @@ def unarchive(experiment_id: Id) -> None:
 @app.command()
 def export(
     experiment_id: Id,
-    to: Annotated[str, typer.Option(help="optuna, tensorboard, csv or parquet.")],
+    to: Annotated[str, typer.Option(help="optuna, tensorboard, mlflow, csv or parquet.")],
     target: Annotated[Path | None, typer.Argument(help="Folder, or for optuna a file; by default ID.FORM.")] = None,
 ) -> None:
-    """Write an experiment in another tool's form: an optuna study, event files of TensorBoard, or tables."""
+    """Write an experiment in another form: a study of optuna, event files of TensorBoard, runs of MLflow, or tables."""
     from etude.client.material import fetch_material
     from etude.export import export as write
 
     material = fetch_material(connect().api, experiment_id)
-    typer.echo(str(write(material, to, target or Path(f"{experiment_id}.{'db' if to == 'optuna' else to}"))))
+    typer.echo(
+        str(write(material, to, target or Path(f"{experiment_id}.{'db' if to in ('optuna', 'mlflow') else to}")))
+    )
 
 
 @app.command("set")

@@ -2,14 +2,17 @@
 
 import asyncio
 import json
+import tempfile
 import time
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from etude.artifacts import store_model_definition
 from etude.bus.amqp import AmqpBus
 from etude.client.api import ApiClient, ApiError
+from etude.client.asking import ASK_AND_TELL, ENDED, Asking
 from etude.client.change import read_changes
 from etude.client.experiment import announced, prepare
 from etude.client.handles import Experiment
@@ -26,7 +29,6 @@ from etude.service.clock import utc_now
 
 MASK = "********"
 """What the API tells instead of a secret."""
-ENDED = ("completed", "failed", "canceled", "rejected")
 
 
 class UndeliverableError(RuntimeError):
@@ -84,6 +86,31 @@ class Client:
         new = announced(checked, model, self.settings.user)
         self._publish([new.announce(utc_now())])
         return Experiment(self, new.experiment_id)
+
+    def ask_and_tell(self, config: Mapping[str, Any] | str) -> Asking:
+        """A search whose trials are trained elsewhere: by whatever asks, and tells.
+
+        Parameters
+        ----------
+        config : a configuration, of which ``hyperparameters`` and ``searcher`` are enough; or the id of an
+            experiment that was made so, to go on with
+
+        Raises
+        ------
+        ConfigError
+            The configuration has mistakes; nothing was published.
+        ApiError
+            There is no such experiment.
+        """
+        if isinstance(config, str):
+            return Asking(self, self.experiment(config).id)
+        checked = parse({"entrypoint": ASK_AND_TELL, **config, "resources": {"resource_pool": ASK_AND_TELL}})
+        with tempfile.TemporaryDirectory(prefix="etude-") as nothing:
+            model = store_model_definition(Path(nothing), self.settings.storage)
+        new = announced(checked, model, self.settings.user)
+        self._publish([new.announce(utc_now())])
+        next(self.watch(new.experiment_id))  # until it is known
+        return Asking(self, new.experiment_id)
 
     def experiment(self, experiment_id: str) -> Experiment:
         """An experiment by its id.

@@ -16,7 +16,7 @@ def export(material: Material, form: str, target: Path) -> Path:
     Parameters
     ----------
     form : one of :data:`FORMS`
-    target : a folder, or for ``optuna`` a file; it must not exist
+    target : a folder, or for ``optuna`` and ``mlflow`` a file; it must not exist
 
     Raises
     ------
@@ -66,9 +66,16 @@ def _tensorboard(material: Material, target: Path) -> None:
     write_event_files(material, target)
 
 
+def _mlflow(material: Material, target: Path) -> None:
+    from etude.export.mlflow_runs import write_runs
+
+    write_runs(material, target)
+
+
 FORMS: dict[str, Callable[[Material, Path], None]] = {
     "optuna": _optuna,
     "tensorboard": _tensorboard,
     "csv": _csv,
     "parquet": _parquet,
+    "mlflow": _mlflow,
 }

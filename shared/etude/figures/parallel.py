@@ -51,7 +51,9 @@ def _dimension(name: str, parameter: Parameter, values: Sequence[Any]) -> dict[s
         isinstance(value, int | float) and not isinstance(value, bool) for value in values if value is not None
     )
     if isinstance(parameter, Categorical) or not numeric:
-        kinds = sorted({str(value) for value in values if value is not None})
+        known = [str(value) for value in parameter.vals] if isinstance(parameter, Categorical) else []
+        there = {str(value) for value in values if value is not None}
+        kinds = [kind for kind in known if kind in there] + sorted(there.difference(known))
         places: dict[str | None, float] = {kind: float(place) for place, kind in enumerate(kinds)}
         found = [places.get(None if value is None else str(value), math.nan) for value in values]
         return {"label": name, "values": np.array(found), "tickvals": list(range(len(kinds))), "ticktext": kinds}

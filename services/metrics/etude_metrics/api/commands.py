@@ -12,13 +12,25 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from etude.artifacts import ArtifactError
 from etude.artifacts.model_definition import MAX_SIZE, unpack
+from etude.client.asking import ASK_AND_TELL
 from etude.client.change import ChangeError, read_changes
 from etude.client.experiment import NewExperiment, prepare
 from etude.client.wish import VERBS, wish
 from etude.config import ConfigError
 from etude.config.load import loads
-from etude.events import CheckpointDiscarded, Envelope, Event, RunnerChangeRequested
+from etude.events import (
+    CheckpointDiscarded,
+    Envelope,
+    Event,
+    ExitReason,
+    Length,
+    RunnerChangeRequested,
+    TrialExited,
+    Unit,
+    ValidationCompleted,
+)
 from etude.service.clock import Clock
+from etude.store import Document
 from etude_metrics.api.answers import to_json
 from etude_metrics.api.known import Known
 from etude_metrics.api.problems import ProblemError, described
@@ -69,6 +81,26 @@ class Changes(BaseModel):
         list[Annotated[str, Field(max_length=1000)]],
         Field(min_length=1, max_length=100, examples=[["max_trials=+50", "hyperparameters.lr.maxval=-2"]]),
     ]
+
+
+class Result(BaseModel):
+    """What a trial that is trained elsewhere came to."""
+
+    model_config = ConfigDict(extra="forbid", ser_json_inf_nan="null")
+
+    length: Annotated[int, Field(ge=1, lt=2**63, description="Of training, in the unit of the trial's target.")]
+    metrics: Annotated[dict[str, float], Field(min_length=1, examples=[{"loss": 0.31}])]
+
+
+class Failure(BaseModel):
+    """Why a trial that is trained elsewhere has no result."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    detail: Annotated[str, Field(max_length=10_000)] = ""
+    invalid: Annotated[bool, Field(description="Its hyperparameters make no sense; another trial takes its place.")] = (
+        False
+    )
 
 
 class Reason(BaseModel):
@@ -124,6 +156,48 @@ def commands(queries: Queries, known: Known, publish: Publish, clock: Clock, sto
             raise ProblemError(422, str(error)) from None
         await say(event, experiment_id)
         return Response(status_code=202)
+
+    @router.post(
+        "/experiments/{experiment_id}/trials/{trial_id}/validations",
+        **_ACCEPTED,
+        responses=described(400, 404, 409, 413, 422, 503),
+    )
+    async def tell(experiment_id: str, trial_id: int, result: Result) -> Response:
+        """Tell the result of a trial that is trained elsewhere: of an experiment in the pool `ask-and-tell`."""
+        trial = await trained_elsewhere(experiment_id, trial_id)
+        [(unit, target)] = (trial["target"] or {"batches": 0}).items()
+        if result.length > target:
+            raise ProblemError(422, f"trial {trial_id} is wanted up to {target} {unit}, not {result.length}")
+        event = ValidationCompleted(
+            trial_id=trial_id,
+            lease_number=max(trial["lease_number"], 1),
+            length=Length(unit=Unit(unit), amount=result.length),
+            metrics=result.metrics,
+        )
+        await say(event, experiment_id, ASK_AND_TELL)
+        return Response(status_code=202)
+
+    @router.post(
+        "/experiments/{experiment_id}/trials/{trial_id}/failure",
+        **_ACCEPTED,
+        responses=described(400, 404, 409, 413, 422, 503),
+    )
+    async def fail(experiment_id: str, trial_id: int, failure: Failure) -> Response:
+        """Give up a trial that is trained elsewhere: of an experiment in the pool `ask-and-tell`."""
+        await trained_elsewhere(experiment_id, trial_id)
+        reason = ExitReason.INVALID_HYPERPARAMETERS if failure.invalid else ExitReason.RESTARTS_USED_UP
+        await say(TrialExited(trial_id=trial_id, reason=reason, detail=failure.detail), experiment_id, ASK_AND_TELL)
+        return Response(status_code=202)
+
+    async def trained_elsewhere(experiment_id: str, trial_id: int) -> Document:
+        trial = await known.trial(experiment_id, trial_id)
+        config = (await known.experiment(experiment_id))["config"]
+        if (config.get("resources") or {}).get("resource_pool") != ASK_AND_TELL:
+            detail = (
+                f"the trials of {experiment_id} are trained by runners; see resources.resource_pool: {ASK_AND_TELL}"
+            )
+            raise ProblemError(409, detail)
+        return trial
 
     @router.delete(
         "/experiments/{experiment_id}/trials/{trial_id}/checkpoints/{length}",

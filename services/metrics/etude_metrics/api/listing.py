@@ -1,7 +1,7 @@
 """Listing: all experiments in memory, without what only one of them is asked for, to be filtered and sorted."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from etude.store import Above, Document, DocumentStore
@@ -9,6 +9,7 @@ from etude.store.schema import EXPERIMENT_VIEWS
 from etude_metrics.api.fresh import Fresh
 from etude_metrics.api.models import Experiment
 from etude_metrics.api.places import Place, part, sort_key
+from etude_metrics.reading import compact, in_parts
 
 SORTS = ("created_at", "ended_at", "name", "state", "owner", "progress", "trials", "best")
 _FIELDS = ("_id", *(name for name in Experiment.model_fields if name != "experiment_id"))
@@ -59,16 +60,19 @@ class Listing:
     async def _read(self) -> int:
         recently = self._version > time.time() * 1e6 - _AGAIN
         above = self._version - _AGAIN if recently else self._version
-        changed = await self._store.find(EXPERIMENT_VIEWS, {"version": Above(above)})
+        async for some in in_parts(self._store, EXPERIMENT_VIEWS, {"version": Above(above)}, "_id", ""):
+            self._take(some)
+        return self._changes
+
+    def _take(self, changed: Sequence[Document]) -> None:
         for experiment in changed:
             known = self._experiments.get(experiment["_id"])
             if known is not None and known["version"] >= experiment["version"]:
                 continue  # it is known, or was asked for earlier and came later
             if experiment["order"] is not None:  # else it is one that only strangers talk of
-                self._experiments[experiment["_id"]] = {name: experiment[name] for name in _FIELDS}
+                self._experiments[experiment["_id"]] = compact({name: experiment[name] for name in _FIELDS})
                 self._changes += 1
             self._version = max(self._version, experiment["version"])
-        return self._changes
 
 
 def _fits(experiment: Document, where: Mapping[str, Any]) -> bool:

@@ -10,6 +10,7 @@ from etude.store.schema import TRIAL_VIEWS
 from etude_metrics.api.models import Trial
 from etude_metrics.api.places import Place, part, sort_key
 from etude_metrics.api.problems import ProblemError
+from etude_metrics.reading import compact, in_parts
 
 Page = tuple[list[Document], str | None]
 _TRIALS_KEPT = 30_000  # of all experiments together
@@ -43,7 +44,7 @@ class TrialTable:
             known = self.trials.get(trial["trial_id"])
             if known is not None and known["version"] > trial["version"]:
                 continue
-            self.trials[trial["trial_id"]] = {name: trial[name] for name in _KEPT if name in trial}
+            self.trials[trial["trial_id"]] = compact({name: trial[name] for name in _KEPT if name in trial})
         self.version = max(self.version, version)
         if changed:
             self._lists.clear()
@@ -94,7 +95,9 @@ class TrialTables:
         self._tables.move_to_end(experiment_id)
         if table.version < version:
             where = {"experiment_id": experiment_id, "version": Above(table.version)}
-            table.take(await self._store.find(TRIAL_VIEWS, where), version)
+            async for some in in_parts(self._store, TRIAL_VIEWS, where, "trial_id", 0):
+                table.take(some, table.version)
+            table.take([], version)
             while len(self._tables) > 1 and sum(len(t.trials) for t in self._tables.values()) > _TRIALS_KEPT:
                 self._tables.popitem(last=False)
         return table

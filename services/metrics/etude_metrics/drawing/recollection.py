@@ -7,21 +7,9 @@ from etude.figures import LATEST
 from etude.material import Material
 from etude.store import Above, Document, DocumentStore
 from etude.store.schema import ALLOCATIONS, EXPERIMENT_VIEWS, SEARCH_LOG, TRIAL_VIEWS, VALIDATIONS, Collection
+from etude_metrics.reading import compact, in_parts
 
-_TRIAL_FIELDS = (
-    *(
-        "trial_id",
-        "version",
-        "state",
-        "hyperparameters",
-        "bracket",
-        "rungs",
-        "target",
-        "length",
-        "best",
-        "requested_at",
-    ),
-)
+_TRIAL_FIELDS = ("trial_id", "state", "hyperparameters", "bracket", "rungs", "target", "length", "best")
 
 
 class Recollection:
@@ -68,18 +56,20 @@ class Recollection:
         return {"experiment_id": self._experiment_id}
 
     async def _read_trials(self, version: int) -> None:
-        for trial in await self._store.find(TRIAL_VIEWS, {**self._where, "version": Above(self._version)}):
-            self._trials[trial["trial_id"]] = {name: trial[name] for name in _TRIAL_FIELDS}
+        where = {**self._where, "version": Above(self._version)}
+        async for some in in_parts(self._store, TRIAL_VIEWS, where, "trial_id", 0):
+            for trial in some:
+                self._trials[trial["trial_id"]] = compact({name: trial[name] for name in _TRIAL_FIELDS})
         self._version = max(self._version, version)
 
     async def _read_validations(self, metric: str) -> None:
-        where = {**self._where, "order": Above(self._order)}
-        for validation in await self._store.find(VALIDATIONS, where, ("order",)):
-            self._order, self._unit = validation["order"], validation["unit"]
-            curve = self._curves.setdefault(validation["trial_id"], {})
-            curve[validation["length"]] = validation["metrics"].get(metric)
-            if validation["improves"]:
-                self._best.append(validation)
+        async for some in in_parts(self._store, VALIDATIONS, self._where, "order", self._order):
+            for validation in some:
+                self._order, self._unit = validation["order"], validation["unit"]
+                curve = self._curves.setdefault(validation["trial_id"], {})
+                curve[validation["length"]] = validation["metrics"].get(metric)
+                if validation["improves"]:
+                    self._best.append(validation)
 
     def _drawn_curves(self) -> list[Document]:
         return [

@@ -6,6 +6,7 @@ from typing import Any
 import optuna
 import pandas
 import pytest
+from mlflow.tracking import MlflowClient
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from etude.export import FORMS, ExportError, export
@@ -86,6 +87,19 @@ def test_event_files_open_in_tensorboard(material: Material, tmp_path: Path) -> 
     ]
 
 
+def test_runs_open_in_mlflow(material: Material, tmp_path: Path) -> None:
+    store = export(material, "mlflow", tmp_path / "runs.db")
+    client = MlflowClient(tracking_uri=f"sqlite:///{store}")
+    [found] = [e for e in client.search_experiments() if e.name != "Default"]
+    runs = {run.info.run_name: run for run in client.search_runs([found.experiment_id])}
+    assert sorted(runs) == ["trial 1", "trial 2", "trial 3"]
+    first = runs["trial 1"]
+    assert first.data.params == {"rate": "0.1", "net.sizes": "[8, 1]"}
+    history = client.get_metric_history(first.info.run_id, "loss")
+    assert [(m.step, m.value) for m in history] == [(10, 0.9), (20, 0.5)]
+    assert runs["trial 3"].data.metrics == {}
+
+
 @pytest.mark.parametrize("form", FORMS)
 def test_nothing_is_written_over(material: Material, tmp_path: Path, form: str) -> None:
     target = tmp_path / "there"
@@ -96,7 +110,7 @@ def test_nothing_is_written_over(material: Material, tmp_path: Path, form: str) 
 
 
 def test_a_form_that_nobody_knows_says_which_are_known(material: Material, tmp_path: Path) -> None:
-    with pytest.raises(ExportError, match="'excel' is none of optuna, tensorboard, csv, parquet"):
+    with pytest.raises(ExportError, match="'excel' is none of optuna, tensorboard, csv, parquet, mlflow"):
         export(material, "excel", tmp_path / "x")
 
 

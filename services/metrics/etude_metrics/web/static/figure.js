@@ -16,7 +16,7 @@ function themed({ data, layout }) {
   made.title = undefined;
   made.margin = { ...layout.margin, t: layout.showlegend === false ? 10 : 36, r: 16 };
   made.width = undefined;
-  if (data.some((trace) => trace.type === "parcoords")) return { ...made, margin: { ...made.margin, t: 50, b: 20 } };
+  if (data.some((trace) => trace.type === "parcoords")) return { ...made, margin: { ...made.margin, t: 50, b: 24, r: 56 } };
   for (const name of Object.keys(layout).filter((key) => /^[xy]axis\d*$/.test(key)).concat(["xaxis", "yaxis"])) {
     made[name] = { ...axis, automargin: true, ...layout[name], ...axis };
   }
