@@ -58,7 +58,7 @@ def drawn(page: Page, title: str) -> int:
         """title => {
             const sections = [...document.querySelectorAll(".figure")];
             const section = sections.find(s => s.querySelector("h2").textContent === title);
-            const data = section?.querySelector(".plot").data ?? [];
+            const data = section?.querySelector(".plot")._fullData ?? [];
             return data.reduce((sum, trace) => sum + (trace.x?.length ?? 0), 0);
         }""",
         title,

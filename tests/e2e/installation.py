@@ -108,7 +108,7 @@ class Installation:
 
     def create(self, config: Path, model: Path) -> str:
         """Create an experiment as soon as the services have declared their queues; returns its id."""
-        from etude.client.client import UndeliverableError
+        from etude.client.commands import UndeliverableError
 
         created: list[str] = []
 

@@ -12,7 +12,7 @@ import etude
 from etude.artifacts import ArtifactError
 from etude.client import ApiError, Experiment
 from tests.e2e.installation import Installation
-from tests.models import SURFACE, surface_config
+from tests.models import LINE, SURFACE, line_config, surface_config
 
 SEARCH = {
     "name": "async_halving",
@@ -58,6 +58,23 @@ def test_from_its_creation_to_its_winner(
     again = client.fork(experiment_id)
     assert again.wait().state == "completed"
     assert {e.id for e in client.experiments(state="completed")} == {experiment_id, again.id}
+
+
+def test_without_a_broker_everything_goes_over_http(running: Installation, tmp_path: Path) -> None:
+    running.create(line_config(tmp_path, trials=1), LINE)  # so that all services are there
+    running.environment["ETUDE_AMQP_URL"] = "none"
+    client = running.client()
+    experiment = client.create_experiment(line_config(tmp_path, trials=60, seconds=0.2), LINE)
+    running.until(lambda: running.ask(f"/experiments/{experiment.id}/trials/2") is not None, 60, "it runs")
+    experiment.pause()
+    running.until(lambda: experiment.state == "paused", 30, "it is paused")
+    experiment.change("max_trials=+5")
+    assert running.etude("experiment", "kill", experiment.id).returncode == 0
+    assert experiment.wait().state == "canceled"
+    assert experiment.document["owner"] == "tester"
+    running.until(lambda: "one" in running.etude("runner", "list").stdout, 60, "the pool is told of")
+    client.change_runner("one", enabled=False, reason="for a while")
+    running.until(lambda: "for a while" in running.etude("runner", "list").stdout, 30, "the runner is disabled")
 
 
 def results_are_told(experiment: Experiment, tmp_path: Path) -> None:

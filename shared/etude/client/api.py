@@ -1,6 +1,6 @@
 """ApiClient: the metrics query API from Python."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import httpx
@@ -17,10 +17,13 @@ class ApiClient:
     ----------
     url : such as ``http://127.0.0.1:8080``
     token : for an API that wants one
+    user : in whose name something is asked for, where no tokens are needed
     """
 
-    def __init__(self, url: str, token: str = "", timeout: float = 30.0) -> None:
+    def __init__(self, url: str, token: str = "", user: str = "", timeout: float = 30.0) -> None:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
+        if user.isascii() and user.isprintable():
+            headers["X-Etude-User"] = user
         self._http = httpx.Client(base_url=url.rstrip("/"), timeout=timeout, headers=headers)
         self._url = url
 
@@ -70,6 +73,20 @@ class ApiClient:
         """
         response = self._ask(method, path, json=body or None)
         return response.json() if response.content else None
+
+    def upload(self, path: str, files: Mapping[str, tuple[str, bytes]]) -> Any:
+        """Send files as a form; what is answered.
+
+        Parameters
+        ----------
+        files : name and bytes of each, by field
+
+        Raises
+        ------
+        ApiError
+            The service does not answer, or refuses.
+        """
+        return self._ask("POST", path, files=dict(files)).json()
 
     def _ask(self, method: str, path: str, **request: Any) -> httpx.Response:
         try:

@@ -1,42 +1,21 @@
 """Client: a running etude installation from Python."""
 
-import asyncio
-import json
 import tempfile
 import time
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from etude.artifacts import store_model_definition
-from etude.bus.amqp import AmqpBus
 from etude.client.api import ApiClient, ApiError
 from etude.client.asking import ASK_AND_TELL, ENDED, Asking
-from etude.client.change import read_changes
-from etude.client.experiment import announced, prepare
+from etude.client.commands import ByApi, ByBroker, Commands
 from etude.client.handles import Experiment
-from etude.client.settings import ClientSettings
-from etude.client.wish import wish
+from etude.client.settings import NO_BROKER, ClientSettings
 from etude.config import ExperimentConfig, load, parse
-from etude.events import (
-    CheckpointDiscarded,
-    Envelope,
-    ModelDefinition,
-    RunnerChangeRequested,
-)
-from etude.service.clock import utc_now
-
-MASK = "********"
-"""What the API tells instead of a secret."""
-
-
-class UndeliverableError(RuntimeError):
-    """The broker has no queue for an event: no etude service has ever been connected to it."""
 
 
 class Client:
-    """Creates experiments by events, and asks about them over HTTP.
+    """Creates experiments by events, and asks about them over HTTP; without a broker, all goes over HTTP.
 
     Parameters
     ----------
@@ -45,7 +24,8 @@ class Client:
 
     def __init__(self, settings: ClientSettings | None = None) -> None:
         self.settings = settings or ClientSettings()
-        self.api = ApiClient(self.settings.api_url, self.settings.token.get_secret_value())
+        self.api = ApiClient(self.settings.api_url, self.settings.token.get_secret_value(), self.settings.user)
+        self._commands: Commands = ByApi(self.api) if self.settings.amqp_url == NO_BROKER else ByBroker(self.settings)
 
     def create_experiment(self, config: ExperimentConfig | Path | str, model_directory: Path | str) -> Experiment:
         """Create an experiment.
@@ -63,9 +43,7 @@ class Client:
             Nobody is there to take the experiment.
         """
         checked = config if isinstance(config, ExperimentConfig) else load(Path(config))
-        new = prepare(checked, Path(model_directory), self.settings.storage, self.settings.user)
-        self._publish([new.announce(utc_now())])
-        return Experiment(self, new.experiment_id)
+        return Experiment(self, self._commands.create(checked, Path(model_directory)))
 
     def fork(self, experiment_id: str, config: ExperimentConfig | Path | str | None = None) -> Experiment:
         """Create an experiment with the model of another one, from its configuration or another.
@@ -73,19 +51,14 @@ class Client:
         Raises
         ------
         ApiError
-            There is no such experiment, or its configuration has secrets, which nobody is told.
+            There is no such experiment.
         """
-        origin = self.api.get(f"/experiments/{experiment_id}")
-        if config is None:
-            if MASK in json.dumps(origin["config"]):
-                raise ApiError(f"the configuration of {experiment_id} has secrets, which nobody is told; give another")
-            checked = parse(origin["config"])
-        else:
+        other = None
+        if config is not None:
             checked = config if isinstance(config, ExperimentConfig) else load(Path(config))
-        model = ModelDefinition.model_validate(origin["model_definition"])
-        new = announced(checked, model, self.settings.user)
-        self._publish([new.announce(utc_now())])
-        return Experiment(self, new.experiment_id)
+            other = checked.to_json()
+        made = self.api.send("POST", f"/experiments/{experiment_id}/forks", config=other)
+        return Experiment(self, made["experiment_id"])
 
     def ask_and_tell(self, config: Mapping[str, Any] | str) -> Asking:
         """A search whose trials are trained elsewhere: by whatever asks, and tells.
@@ -106,11 +79,9 @@ class Client:
             return Asking(self, self.experiment(config).id)
         checked = parse({"entrypoint": ASK_AND_TELL, **config, "resources": {"resource_pool": ASK_AND_TELL}})
         with tempfile.TemporaryDirectory(prefix="etude-") as nothing:
-            model = store_model_definition(Path(nothing), self.settings.storage)
-        new = announced(checked, model, self.settings.user)
-        self._publish([new.announce(utc_now())])
-        next(self.watch(new.experiment_id))  # until it is known
-        return Asking(self, new.experiment_id)
+            experiment_id = self._commands.create(checked, Path(nothing))
+        next(self.watch(experiment_id))  # until it is known
+        return Asking(self, experiment_id)
 
     def experiment(self, experiment_id: str) -> Experiment:
         """An experiment by its id.
@@ -141,8 +112,7 @@ class Client:
             There is no such experiment.
         """
         self.api.get(f"/experiments/{experiment_id}")
-        event = wish(what, self.settings.user)
-        self._publish([Envelope.wrap(event, source="client", time=utc_now(), experiment_id=experiment_id)])
+        self._commands.wish(experiment_id, what)
 
     def change(self, experiment_id: str, assignments: Sequence[str]) -> None:
         """Ask for other settings, such as ``max_trials=+50``; also of a completed experiment, which then goes on.
@@ -154,9 +124,7 @@ class Client:
         ChangeError
             A change makes no sense.
         """
-        experiment = self.api.get(f"/experiments/{experiment_id}")
-        event = read_changes(assignments, experiment["config"], self.settings.user)
-        self._publish([Envelope.wrap(event, source="client", time=utc_now(), experiment_id=experiment_id)])
+        self._commands.change(self.api.get(f"/experiments/{experiment_id}"), assignments)
 
     def change_runner(self, runner_id: str, enabled: bool, drain: bool = False, reason: str = "") -> None:
         """Take a runner out of service, or back into it.
@@ -173,10 +141,7 @@ class Client:
         pools = [pool for pool in self.api.pages("/pools") for r in pool["runners"] if r["runner_id"] == runner_id]
         if not pools:
             raise ApiError(f"no runner {runner_id}; etude runner list shows those that there are")
-        event = RunnerChangeRequested(
-            runner_id=runner_id, enabled=enabled, drain=drain, reason=reason, requested_by=self.settings.user
-        )
-        self._publish([Envelope.wrap(event, source="client", time=utc_now(), pool=pools[0]["pool"])])
+        self._commands.change_runner(runner_id, pools[0]["pool"], enabled, drain, reason)
 
     def checkpoint(self, experiment_id: str, trial_id: int | None = None, length: int | None = None) -> dict[str, Any]:
         """The checkpoint of a trial at a length; its best one if no length is given, the experiment's if no trial is.
@@ -217,10 +182,7 @@ class Client:
         latest = (trial["checkpoint"] or {}).get("uri")
         if trial["state"] in ("requested", "waiting", "running", "paused") and found["uri"] == latest:
             raise ApiError(f"trial {trial_id} is {trial['state']} and may go on from this checkpoint; it is kept")
-        config = self.api.get(f"/experiments/{experiment_id}")["config"]
-        pool = ((config or {}).get("resources") or {}).get("resource_pool") or "default"
-        event = CheckpointDiscarded(trial_id=trial_id, uris=[found["uri"]])
-        self._publish([Envelope.wrap(event, source="client", time=utc_now(), experiment_id=experiment_id, pool=pool)])
+        self._commands.discard(self.api.get(f"/experiments/{experiment_id}"), found)
 
     def watch(self, experiment_id: str, interval: float = 0.5, patience: float = 15.0) -> Iterator[dict[str, Any]]:
         """The experiment's state as it changes, up to its end.
@@ -256,28 +218,3 @@ class Client:
     def close(self) -> None:
         """Close connections."""
         self.api.close()
-
-    def _publish(self, envelopes: Sequence[Envelope]) -> None:
-        async def publish() -> list[Envelope]:
-            bus = AmqpBus(self.settings.amqp_url, name="client", declare=False)
-            try:
-                await bus.start(attempts=3)
-                return await bus.publish(envelopes)
-            finally:
-                await bus.close()
-
-        if unwanted := _run(publish):
-            raise UndeliverableError(
-                f"the broker has no queue for {unwanted[0].type}; "
-                "start the etude services at the same ETUDE_AMQP_URL first"
-            )
-
-
-def _run(work: Callable[[], Coroutine[Any, Any, list[Envelope]]]) -> list[Envelope]:
-    """Run to the end; in a notebook, where a loop runs already, on a thread of its own."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return asyncio.run(work())
-    with ThreadPoolExecutor(1) as thread:
-        return thread.submit(lambda: asyncio.run(work())).result()

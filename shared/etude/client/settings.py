@@ -15,12 +15,16 @@ def _user() -> str:
         return ""
 
 
+NO_BROKER = "none"
+
+
 class ClientSettings(BaseSettings):
     """Where a running installation is."""
 
     model_config = SettingsConfigDict(env_prefix="ETUDE_", env_ignore_empty=True, extra="ignore")
 
     amqp_url: str = "amqp://guest:guest@127.0.0.1:5672/"
+    """Where commands go as events; ``none`` if they are to go over HTTP."""
     api_url: str = "http://127.0.0.1:8080"
     token: SecretStr = SecretStr("")
     """For an API that wants one."""

@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, File, Request, Response, UploadFile
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from etude.artifacts import ArtifactError
 from etude.artifacts.model_definition import MAX_SIZE, unpack
 from etude.client.asking import ASK_AND_TELL
 from etude.client.change import ChangeError, read_changes
-from etude.client.experiment import NewExperiment, prepare
+from etude.client.experiment import NewExperiment, announced, prepare
 from etude.client.wish import VERBS, wish
-from etude.config import ConfigError
+from etude.config import ConfigError, parse
 from etude.config.load import loads
 from etude.events import (
     CheckpointDiscarded,
@@ -24,6 +24,7 @@ from etude.events import (
     Event,
     ExitReason,
     Length,
+    ModelDefinition,
     RunnerChangeRequested,
     TrialExited,
     Unit,
@@ -70,6 +71,14 @@ class Created(BaseModel):
     """A new experiment."""
 
     experiment_id: str
+
+
+class Fork(BaseModel):
+    """What a new experiment takes over."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    config: Annotated[dict[str, JsonValue] | None, Field(description="By default that of the other one.")] = None
 
 
 class Changes(BaseModel):
@@ -135,6 +144,24 @@ def commands(queries: Queries, known: Known, publish: Publish, clock: Clock, sto
         """Make an experiment. Every mistake of the configuration is told at once, each with its place."""
         text, archive = await config.read(), await model.read()
         new = await asyncio.to_thread(_prepare, text, archive, storage, _who(request))
+        await say.envelope(new.announce(clock()))
+        location = {"Location": f"/api/v1/experiments/{new.experiment_id}"}
+        return Response(to_json({"experiment_id": new.experiment_id}), 201, location, "application/json")
+
+    @router.post(
+        "/experiments/{experiment_id}/forks",
+        status_code=201,
+        response_model=Created,
+        responses=described(400, 404, 413, 422, 503),
+    )
+    async def fork(request: Request, experiment_id: str, wanted: Fork) -> Response:
+        """Make an experiment with the model of another one, from its configuration or another."""
+        origin = await known.experiment(experiment_id)
+        try:
+            config = parse(origin["config"] if wanted.config is None else wanted.config)
+        except ConfigError as error:
+            raise _mistakes(error) from None
+        new = announced(config, ModelDefinition.model_validate(origin["model_definition"]), _who(request))
         await say.envelope(new.announce(clock()))
         location = {"Location": f"/api/v1/experiments/{new.experiment_id}"}
         return Response(to_json({"experiment_id": new.experiment_id}), 201, location, "application/json")
@@ -270,10 +297,14 @@ def _prepare(config: bytes, archive: bytes, storage: str, owner: str) -> NewExpe
     except UnicodeDecodeError:
         raise ProblemError(422, "config is not text in UTF-8") from None
     except ConfigError as error:
-        errors = [{"path": p.path, "message": p.message, "line": p.line} for p in error.problems]
-        raise ProblemError(422, str(error), errors) from None
+        raise _mistakes(error) from None
     except ArtifactError as error:
         raise ProblemError(422, str(error), [{"path": "model", "message": str(error)}]) from None
+
+
+def _mistakes(error: ConfigError) -> ProblemError:
+    errors = [{"path": p.path, "message": p.message, "line": p.line} for p in error.problems]
+    return ProblemError(422, str(error), errors)
 
 
 def _who(request: Request) -> str:

@@ -110,6 +110,12 @@ async def test_the_secret_counts_and_not_the_id(guarded: Api) -> None:
     assert (await ask(guarded, "/session", forged)).status_code == 401
 
 
+async def test_a_name_counts_for_nothing_where_tokens_are_needed(guarded: Api) -> None:
+    viewer = await token(guarded, "viewer")
+    named = await guarded.http.get("/api/v1/session", headers={**bearer(viewer), "X-Etude-User": "root"})
+    assert named.json()["user"] == "ada"
+
+
 async def test_who_guesses_is_made_to_wait(guarded: Api) -> None:
     statuses = [(await ask(guarded, "/session", f"guess {n}")).status_code for n in range(12)]
     assert statuses == [401] * 10 + [429] * 2
@@ -193,6 +199,8 @@ async def test_on_the_loopback_address_no_token_is_needed_but_the_name_must_be_o
     local = {"Host": "localhost:8080"}
     assert (await api.http.get("/api/v1/experiments", headers=local)).status_code == 200
     assert (await api.http.get("/api/v1/experiments", headers={"Host": "rebound.example"})).status_code == 421
+    named = await api.http.get("/api/v1/session", headers={**local, "X-Etude-User": "ada"})
+    assert named.json() == {"user": "ada", "role": "admin"}
     evil = {**local, "Origin": "http://evil.example"}
     assert (await api.http.post("/api/v1/experiments/exp/kill", headers=evil)).status_code == 403
     await api.http.aclose()
