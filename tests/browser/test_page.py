@@ -123,6 +123,10 @@ def test_trials_are_sorted_and_found_by_an_expression(page: Page, installation: 
     expect(cells).to_have_count(6)
     values = [float(text) for text in cells.all_text_contents()]
     assert values == sorted(values)
+    page.get_by_role("tab", name="Hyperparameters").click()
+    page.get_by_label("Across").select_option("slope")
+    page.wait_for_function("document.querySelector('.plot[aria-label=\"Scatter plot\"]')._fullData?.[0].x.length === 6")
+    page.get_by_role("tab", name="Trials").click()
     page.get_by_role("button", name="best loss").click()
     expect(page.locator("th[aria-sort=descending]")).to_have_text("best loss ▼")
     page.get_by_label("Only trials").fill("trial_id <= 2")

@@ -18,7 +18,7 @@ def downsample(lengths: Sequence[int], values: Values, max_points: int) -> tuple
     max_points : 2 or more
 
     >>> downsample([1, 2, 3, 4, 5, 6, 7, 8], [0, 1, 9, 1, 1, -5, 1, 2], 6)
-    ([1, 2, 3, 6, 7, 8], [0, 1, 9, -5, 1, 2])
+    ([1, 2, 3, 5, 6, 8], [0, 1, 9, 1, -5, 2])
     """
     if len(lengths) <= max_points:
         return list(lengths), list(values)

@@ -9,7 +9,7 @@ function colour(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 }
 
-function themed({ data, layout }) {
+export function themed({ data, layout }) {
   const axis = { gridcolor: colour("--grid"), linecolor: colour("--line"), zerolinecolor: colour("--line") };
   const made = { ...layout, template: null, paper_bgcolor: "transparent", plot_bgcolor: "transparent", autosize: true };
   made.font = { ...layout.font, color: colour("--text"), family: "system-ui, sans-serif" };

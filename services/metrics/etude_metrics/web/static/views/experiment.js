@@ -6,6 +6,7 @@ import { Figure } from "/static/figure.js";
 import { duration, hyperparameters, number, percent, time } from "/static/format.js";
 import { tabs } from "/static/tabs.js";
 import { Decisions } from "/static/views/decisions.js";
+import { Scatter } from "/static/views/scatter.js";
 import { TrialTable } from "/static/views/trial_table.js";
 
 const OVERVIEW = [["best", "Best so far"], ["curves", "Learning curves"], ["ladder", "Rungs: who reached which"], ["timeline", "Who ran where, and when"]];
@@ -20,7 +21,7 @@ export async function experiment(main, id) {
   const said = h("div", { role: "status", ariaLive: "polite" });
   const figures = (kinds) => kinds.map(([name, title, whole]) => new Figure(encodeURIComponent(id), name, title, whole));
   const overview = figures(OVERVIEW);
-  const parameters = figures(HYPERPARAMETERS);
+  const parameters = [...figures(HYPERPARAMETERS), new Scatter(encodeURIComponent(id))];
   const trials = new TrialTable(now);
   const decisions = new Decisions(id);
   let open = [];
