@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import schemathesis
 from hypothesis import HealthCheck, settings
 from prometheus_client import CollectorRegistry
@@ -79,3 +80,17 @@ def test_every_answer_of_the_document_is_described() -> None:
             if path.startswith("/api/"):
                 assert "503" in operation["responses"], f"{method} {path}: the database may be away"
     assert "HTTPValidationError" not in document["components"]["schemas"]
+
+
+def test_every_answer_has_an_example_that_fits_its_schema() -> None:
+    schemas = SCHEMA.raw_schema["components"]["schemas"]
+    parts = {"Coming", "Reached", "Told"}  # of others' examples
+    answers = {name for name in schemas if not name.startswith(("Page_", "Body_")) and "properties" in schemas[name]}
+    asked = {"Changes", "Failure", "Fork", "NewToken", "Reason", "Result"}
+    assert {name for name in answers - parts - asked if "examples" not in schemas[name]} == set()
+    for name in answers:
+        for example in schemas[name].get("examples", []):
+            document = {"$ref": f"#/components/schemas/{name}", "components": SCHEMA.raw_schema["components"]}
+            jsonschema.validate(example, document)
+            if name not in asked:
+                assert set(example) == set(schemas[name]["properties"]), name

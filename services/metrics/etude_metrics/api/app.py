@@ -13,6 +13,7 @@ from etude_metrics.api.access.rules import API, needed
 from etude_metrics.api.answers import Body
 from etude_metrics.api.commands import Publish, commands
 from etude_metrics.api.downloads import downloads
+from etude_metrics.api.examples import EXAMPLES
 from etude_metrics.api.experiments import experiments
 from etude_metrics.api.figures import Make, figures
 from etude_metrics.api.fleet import fleet
@@ -114,6 +115,8 @@ def _describe(app: FastAPI) -> None:
         schemas["Problem"] = Problem.model_json_schema()
         for name in ("HTTPValidationError", "ValidationError"):
             schemas.pop(name, None)
+        for name, example in EXAMPLES.items():
+            schemas[name]["examples"] = [example]
         components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
         for path, operations in document["paths"].items():
             for method, operation in operations.items():
