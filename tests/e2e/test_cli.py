@@ -107,7 +107,7 @@ def test_a_search_is_looked_at_again(running: Installation, tmp_path: Path) -> N
 
 
 def test_an_experiment_is_paused_and_goes_on(running: Installation, tmp_path: Path) -> None:
-    experiment_id = create(running, line_config(tmp_path, trials=4, length=40, seconds=0.05))
+    experiment_id = create(running, line_config(tmp_path, trials=4, length=40, seconds=0.2))
     running.until(lambda: trial_states(running, experiment_id).get("running") == 2, 30, "two trials run")
     assert running.etude("experiment", "pause", experiment_id).returncode == 0
     running.until(
@@ -116,7 +116,7 @@ def test_an_experiment_is_paused_and_goes_on(running: Installation, tmp_path: Pa
         "the experiment is paused and its slots are free",
     )
     assert running.etude("experiment", "activate", experiment_id).returncode == 0
-    assert running.wait(experiment_id, 60)["state"] == "completed"
+    assert running.wait(experiment_id, 120)["state"] == "completed"
     audit(decisions(running, experiment_id))
 
 
