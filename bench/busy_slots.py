@@ -7,8 +7,6 @@ loading checkpoints, and the end of the search, when there are fewer trials than
 import argparse
 import json
 import sys
-import tempfile
-import uuid
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +14,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from tests.e2e.installation import Installation
-from tests.servers.mongod import Mongod
-from tests.servers.rabbitmq import RabbitMQ
+from tests.e2e.installation import Installation, whole_installation
 
 BUSY = Path(__file__).parent / "busy"
 
@@ -51,29 +47,19 @@ def main() -> None:
     arguments.add_argument("--slots", type=int, help="every GPU, or else two")
     given = arguments.parse_args()
     slots = given.slots or torch.cuda.device_count() or 2
-    with tempfile.TemporaryDirectory(prefix="etude-bench-") as name:
-        folder = Path(name)
-        rabbitmq, mongod = RabbitMQ(folder / "rabbitmq"), Mongod(folder / "mongod")
-        rabbitmq.start()
-        mongod.start()
-        installation = Installation(folder, rabbitmq.new_vhost(), mongod.url, f"bench_{uuid.uuid4().hex[:8]}")
-        try:
-            installation.start_services()
-            installation.start_runner("one", slots, ETUDE_RESIDENT_MEMORY="0")  # who rests waits on nobody's slot
-            kind = torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU share"
-            print(f"{slots} slots ({kind}), {given.trials} trials; seconds on the lowest rung:")
-            print(f"{'':>8}{'training':>10}{'waiting for decisions':>24}{'rest':>8}{'processes':>11}")
-            for seconds in (0.1, 0.5, 2.0):
-                found = measure(installation, seconds, slots, given.trials)
-                print(
-                    f"{seconds:>8}{found['busy']:>10.1%}{found['waited']:>24.2%}{found['rest']:>8.1%}"
-                    f"{found['processes']:>11}",
-                    flush=True,
-                )
-        finally:
-            installation.stop()
-            mongod.stop()
-            rabbitmq.stop()
+    with whole_installation() as installation:
+        installation.start_services()
+        installation.start_runner("one", slots, ETUDE_RESIDENT_MEMORY="0")  # who rests waits on nobody's slot
+        kind = torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU share"
+        print(f"{slots} slots ({kind}), {given.trials} trials; seconds on the lowest rung:")
+        print(f"{'':>8}{'training':>10}{'waiting for decisions':>24}{'rest':>8}{'processes':>11}")
+        for seconds in (0.1, 0.5, 2.0):
+            found = measure(installation, seconds, slots, given.trials)
+            print(
+                f"{seconds:>8}{found['busy']:>10.1%}{found['waited']:>24.2%}{found['rest']:>8.1%}"
+                f"{found['processes']:>11}",
+                flush=True,
+            )
 
 
 if __name__ == "__main__":

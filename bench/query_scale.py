@@ -10,10 +10,8 @@ import asyncio
 import json
 import subprocess
 import sys
-import tempfile
 import time
 import urllib.request
-import uuid
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -21,9 +19,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from history import History, small
 from readers import p95
-from tests.e2e.installation import Installation
-from tests.servers.mongod import Mongod
-from tests.servers.rabbitmq import RabbitMQ
+from tests.e2e.installation import Installation, whole_installation
 
 from etude.bus.amqp import AmqpBus
 from etude.events import Envelope
@@ -161,32 +157,21 @@ def main() -> None:
     arguments.add_argument("--seconds", type=float, default=30)
     arguments.add_argument("--profile", type=Path, help="where py-spy, if there is one, writes what it saw")
     given = arguments.parse_args()
-    with tempfile.TemporaryDirectory(prefix="etude-bench-") as name:
-        folder = Path(name)
-        rabbitmq, mongod = RabbitMQ(folder / "rabbitmq"), Mongod(folder / "mongod")
-        rabbitmq.start()
-        mongod.start()
-        amqp_url = rabbitmq.new_vhost()
-        installation = Installation(folder, amqp_url, mongod.url, f"bench_{uuid.uuid4().hex[:8]}")
-        try:
-            asyncio.run(fill_all(mongod.url, installation.environment["ETUDE_DATABASE"], given))
-            serve_and_measure(installation, amqp_url, given)
-        finally:
-            installation.stop()
-            mongod.stop()
-            rabbitmq.stop()
+    with whole_installation() as installation:
+        asyncio.run(fill_all(installation, given))
+        serve_and_measure(installation, given)
 
 
-async def fill_all(url: str, database: str, given: argparse.Namespace) -> None:
+async def fill_all(installation: Installation, given: argparse.Namespace) -> None:
     """Fill a database."""
-    store = MongoStore(url, database)
+    store = MongoStore(installation.environment["ETUDE_MONGO_URL"], installation.environment["ETUDE_DATABASE"])
     await store.open()
     count, seconds = await fill(store, given.trials, given.points, given.others)
     print(f"{count:,} points of {given.trials:,} trials stored in {seconds:.0f} s: {count / seconds:,.0f} points/s")
     await store.close()
 
 
-def serve_and_measure(installation: Installation, amqp_url: str, given: argparse.Namespace) -> None:
+def serve_and_measure(installation: Installation, given: argparse.Namespace) -> None:
     """Start the service, and ask."""
     installation.start("metrics", "etude_metrics")
     installation.until(lambda: installation.ask("/experiments") is not None, 60, "the metrics service serves")
@@ -204,7 +189,9 @@ def serve_and_measure(installation: Installation, amqp_url: str, given: argparse
     print(memory(installation), flush=True)
 
     with ThreadPoolExecutor(1) as thread:
-        searching = thread.submit(asyncio.run, run_search(amqp_url, given.seconds + 5))
+        searching = thread.submit(
+            asyncio.run, run_search(installation.environment["ETUDE_AMQP_URL"], given.seconds + 5)
+        )
         installation.until(lambda: installation.ask(f"/experiments/{RUNNING}/trials/1") is not None, 30, "it runs")
         readers = measure(url, [path.replace(BIG, RUNNING) for path in paths] + paths, given.seconds)
         sent = searching.result()

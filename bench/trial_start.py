@@ -9,7 +9,6 @@ import json
 import subprocess
 import sys
 import tempfile
-import uuid
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -17,9 +16,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from tests.e2e.installation import Installation
-from tests.servers.mongod import Mongod
-from tests.servers.rabbitmq import RabbitMQ
+from tests.e2e.installation import whole_installation
 
 SLOTS = 2
 NO_OP = Path(__file__).parent / "no_op"
@@ -33,27 +30,18 @@ hyperparameters: {{x: {{type: double, minval: 0, maxval: 1}}}}
 searcher: {{name: random, metric: loss, max_length: 1, max_trials: {trials}, max_concurrent_trials: 16}}
 checkpoint_policy: none
 """
-    with tempfile.TemporaryDirectory(prefix="etude-bench-") as name:
-        folder = Path(name)
-        (folder / "no_op.yaml").write_text(config)
-        rabbitmq, mongod = RabbitMQ(folder / "rabbitmq"), Mongod(folder / "mongod")
-        rabbitmq.start()
-        mongod.start()
-        installation = Installation(folder, rabbitmq.new_vhost(), mongod.url, f"bench_{uuid.uuid4().hex[:8]}")
-        try:
-            installation.start_services()
-            installation.start_runner("one", SLOTS)
-            experiment_id = installation.create(folder / "no_op.yaml", NO_OP)
-            assert installation.wait(experiment_id, 600)["state"] == "completed"
-            log: list[dict[str, Any]] = list(
-                installation.database["search_log"].find({"experiment_id": experiment_id}).sort("seq")
-            )
-            times = [datetime.fromisoformat(d["at"]) for d in log if d["cause"]["type"].startswith("etude.validation")]
-            return (len(times) - 1) / (times[-1] - times[0]).total_seconds()
-        finally:
-            installation.stop()
-            mongod.stop()
-            rabbitmq.stop()
+    with whole_installation() as installation:
+        path = installation.folder / "no_op.yaml"
+        path.write_text(config)
+        installation.start_services()
+        installation.start_runner("one", SLOTS)
+        experiment_id = installation.create(path, NO_OP)
+        assert installation.wait(experiment_id, 600)["state"] == "completed"
+        log: list[dict[str, Any]] = list(
+            installation.database["search_log"].find({"experiment_id": experiment_id}).sort("seq")
+        )
+        times = [datetime.fromisoformat(d["at"]) for d in log if d["cause"]["type"].startswith("etude.validation")]
+        return (len(times) - 1) / (times[-1] - times[0]).total_seconds()
 
 
 def peers(python: Path) -> Iterator[tuple[str, float]]:

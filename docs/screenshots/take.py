@@ -5,8 +5,6 @@ Needs RabbitMQ and Chromium (``make servers``): ``make screenshots``.
 
 import shutil
 import sys
-import tempfile
-import uuid
 from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
@@ -15,9 +13,7 @@ from ruamel.yaml import YAML
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
-from tests.e2e.installation import EXAMPLES, Installation
-from tests.servers.mongod import Mongod
-from tests.servers.rabbitmq import RabbitMQ
+from tests.e2e.installation import EXAMPLES, whole_installation
 
 HERE = Path(__file__).parent
 TRIALS = 40
@@ -53,28 +49,17 @@ def main() -> None:
     """Tune, look, and clean up."""
     chromium = shutil.which("chromium")
     assert chromium is not None, "chromium is not installed: make servers"
-    with tempfile.TemporaryDirectory(prefix="etude-screenshots-") as name:
-        folder = Path(name)
-        rabbitmq, mongod = RabbitMQ(folder / "rabbitmq"), Mongod(folder / "mongod")
-        rabbitmq.start()
-        mongod.start()
-        installation = Installation(folder, rabbitmq.new_vhost(), mongod.url, f"shots_{uuid.uuid4().hex[:8]}")
-        try:
-            installation.start_services()
-            for runner in ("gpu-1", "gpu-2"):
-                installation.start_runner(runner, slots=2)
-            experiment_id = installation.create(search(folder), EXAMPLES / "digits")
-            assert installation.wait(experiment_id, 600)["state"] == "completed"
-            stopped = installation.client().experiment(experiment_id).trials(state="stopped", sort="-best")
-            with sync_playwright() as playwright:
-                browser = playwright.chromium.launch(executable_path=chromium, args=_FLAGS)
-                page = browser.new_page(viewport={"width": 1280, "height": 700})
-                photograph(page, installation.api_url, experiment_id, stopped[0].id)
-                browser.close()
-        finally:
-            installation.stop()
-            mongod.stop()
-            rabbitmq.stop()
+    with whole_installation() as installation, sync_playwright() as playwright:
+        installation.start_services()
+        for runner in ("gpu-1", "gpu-2"):
+            installation.start_runner(runner, slots=2)
+        experiment_id = installation.create(search(installation.folder), EXAMPLES / "digits")
+        assert installation.wait(experiment_id, 600)["state"] == "completed"
+        stopped = installation.client().experiment(experiment_id).trials(state="stopped", sort="-best")
+        browser = playwright.chromium.launch(executable_path=chromium, args=_FLAGS)
+        page = browser.new_page(viewport={"width": 1280, "height": 700})
+        photograph(page, installation.api_url, experiment_id, stopped[0].id)
+        browser.close()
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
@@ -27,7 +26,7 @@ PATIENCE = 120_000  # ms
 @pytest.fixture
 def page(browser: Browser, installation: Installation) -> Iterator[Page]:
     """The list of experiments, once it is there; nothing may go wrong on a page."""
-    installation.until(lambda: is_up(installation), 60, "the metrics service serves")
+    installation.until_served()
     context = browser.new_context(base_url=installation.api_url, accept_downloads=True)
     made = context.new_page()
     mistakes: list[str] = []
@@ -43,13 +42,6 @@ def page(browser: Browser, installation: Installation) -> Iterator[Page]:
 def is_ours(text: str) -> bool:
     """The browser itself notes each answer that is a problem."""
     return not text.startswith("Failed to load resource: the server responded with a status of 422")
-
-
-def is_up(installation: Installation) -> bool:
-    try:
-        return httpx.get(f"{installation.api_url}/readyz").status_code == 200
-    except httpx.TransportError:
-        return False
 
 
 def drawn(page: Page, title: str) -> int:

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
@@ -19,7 +18,7 @@ def closed(tmp_path: Path, amqp_url: str, mongod: Mongod, database: str) -> Iter
     made = Installation(tmp_path, amqp_url, mongod.url, database)
     made.environment |= {"ETUDE_API_TOKENS": "always", "ETUDE_ADMIN_TOKEN": ADMIN}
     made.start("metrics", "etude_metrics")
-    made.until(lambda: is_up(made), 60, "the metrics service serves")
+    made.until_served()
     yield made
     made.stop()
 
@@ -29,13 +28,6 @@ def page(browser: Browser, closed: Installation) -> Iterator[Page]:
     context = browser.new_context(base_url=closed.api_url)
     yield context.new_page()
     context.close()
-
-
-def is_up(installation: Installation) -> bool:
-    try:
-        return httpx.get(f"{installation.api_url}/readyz").status_code == 200
-    except httpx.TransportError:
-        return False
 
 
 def etude(installation: Installation, token: str, *arguments: str) -> str:

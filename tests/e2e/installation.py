@@ -1,19 +1,24 @@
 """Installation: the services of etude as processes, to be started, killed and asked."""
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 from pymongo import MongoClient
 
 from etude.client import ApiClient, Client
 from etude.client.settings import ClientSettings
+from tests.servers.mongod import Mongod
 from tests.servers.ports import free_port
+from tests.servers.rabbitmq import RabbitMQ
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -93,6 +98,16 @@ class Installation:
                 process.kill()
                 process.wait()
 
+    def until_served(self) -> None:
+        """Wait until the metrics service has its broker and its database."""
+        self.until(self._is_served, 60, "the metrics service serves")
+
+    def _is_served(self) -> bool:
+        try:
+            return httpx.get(f"{self.api_url}/readyz").status_code == 200
+        except httpx.TransportError:
+            return False
+
     def client(self) -> Client:
         """A client of this installation."""
         e = self.environment
@@ -153,3 +168,18 @@ class Installation:
                 )
                 raise TimeoutError(f"waited {seconds} s for: {what}{logs}")
             time.sleep(0.1)
+
+
+@contextlib.contextmanager
+def whole_installation() -> Iterator[Installation]:
+    """One with a broker and a database of its own, for what is no test; all of it is gone afterwards."""
+    with contextlib.ExitStack() as ends:
+        folder = Path(ends.enter_context(tempfile.TemporaryDirectory(prefix="etude-")))
+        rabbitmq, mongod = RabbitMQ(folder / "rabbitmq"), Mongod(folder / "mongod")
+        ends.callback(rabbitmq.stop)
+        rabbitmq.start()
+        ends.callback(mongod.stop)
+        mongod.start()
+        made = Installation(folder, rabbitmq.new_vhost(), mongod.url, "etude")
+        ends.callback(made.stop)
+        yield made

@@ -1,6 +1,5 @@
 """A search for somebody who trains elsewhere: no scheduler and no runner has a part in it."""
 
-import httpx
 import pytest
 
 from etude.client import ApiError
@@ -27,15 +26,8 @@ def running(installation: Installation) -> Installation:
     """A searcher and the metrics service."""
     installation.start("searcher", "etude_searcher")
     installation.start("metrics", "etude_metrics")
-    installation.until(lambda: is_up(installation), 60, "the metrics service serves")
+    installation.until_served()
     return installation
-
-
-def is_up(installation: Installation) -> bool:
-    try:
-        return httpx.get(f"{installation.api_url}/readyz").status_code == 200
-    except httpx.TransportError:
-        return False
 
 
 def test_what_is_asked_is_trained_here_and_the_search_comes_to_its_end(running: Installation) -> None:

@@ -24,15 +24,8 @@ def running(installation: Installation) -> Installation:
     """An installation with all services and one runner of two slots, ready to take experiments."""
     installation.start_services()
     installation.start_runner("one", slots=2)
-    installation.until(lambda: ready(installation), 60, "the metrics service is ready")
+    installation.until_served()
     return installation
-
-
-def ready(installation: Installation) -> bool:
-    try:
-        return httpx.get(f"{installation.api_url}/readyz").status_code == 200
-    except httpx.TransportError:
-        return False
 
 
 def create(installation: Installation, config: Path) -> str:

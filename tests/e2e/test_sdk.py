@@ -5,7 +5,6 @@ import io
 import json
 from pathlib import Path
 
-import httpx
 import pytest
 
 import etude
@@ -30,15 +29,8 @@ def running(installation: Installation) -> Installation:
     """All services, and a runner of two slots."""
     installation.start_services()
     installation.start_runner("one", slots=2)
-    installation.until(lambda: is_up(installation), 60, "the metrics service serves")
+    installation.until_served()
     return installation
-
-
-def is_up(installation: Installation) -> bool:
-    try:
-        return httpx.get(f"{installation.api_url}/readyz").status_code == 200
-    except httpx.TransportError:
-        return False
 
 
 def test_from_its_creation_to_its_winner(

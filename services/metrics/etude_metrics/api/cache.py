@@ -43,7 +43,7 @@ class Cache:
         self._clock = clock
         self._size = 0
         self._entries: OrderedDict[Hashable, _Entry] = OrderedDict()
-        self._making: dict[Hashable, asyncio.Task[Body]] = {}
+        self._making: dict[Hashable, tuple[int, asyncio.Task[Body]]] = {}
 
     async def get(self, key: Hashable, version: int, make: Callable[[], Awaitable[Body]]) -> Body:
         """What was made for this version; or what was made before, with a word that it is old, if that is sooner there.
@@ -59,20 +59,23 @@ class Cache:
                 return entry.body
             if self._clock() - entry.made_at < entry.cost * self._rest:
                 return entry.body.aged()
-        making = self._making.get(key)
-        if making is None:
-            making = self._making[key] = asyncio.create_task(self._make(key, version, make))
+        if key not in self._making:
+            self._making[key] = (version, asyncio.create_task(self._make(key, version, make)))
+        made, making = self._making[key]
         if entry is None or self._patience is None:
-            return await asyncio.shield(making)
-        await asyncio.wait([making], timeout=self._patience)
-        return making.result() if making.done() else entry.body.aged()
+            await asyncio.shield(making)
+        else:
+            await asyncio.wait([making], timeout=self._patience)
+            if not making.done():
+                return entry.body.aged()
+        return making.result() if made >= version else making.result().aged()
 
     async def _make(self, key: Hashable, version: int, make: Callable[[], Awaitable[Body]]) -> Body:
         began = self._clock()
         try:
             body = await make()
         finally:
-            del self._making[key]  # where nobody waits any more, a failure is told to whoever asks next
+            del self._making[key]
         ended = self._clock()
         before = self._entries.pop(key, None)
         self._size += len(body.data) - (len(before.body.data) if before else 0)

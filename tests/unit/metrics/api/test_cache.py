@@ -92,3 +92,10 @@ async def test_a_newer_one_that_is_soon_there_is_waited_for() -> None:
     cache, kitchen = Cache(rest=0, patience=10.0), Kitchen()
     await cache.get("a", 1, kitchen.make)
     assert await text(cache, "a", 2, kitchen) == "2"
+
+
+async def test_who_joins_while_an_older_version_is_made_is_told_that_it_is_old() -> None:
+    cache, kitchen = Cache(rest=0), Kitchen()
+    first, second = await asyncio.gather(*(cache.get("a", version, kitchen.make) for version in (1, 2)))
+    assert (first.old, second.old, second.data) == (False, True, b"1")
+    assert await text(cache, "a", 2, kitchen) == "2"
