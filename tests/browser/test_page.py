@@ -21,6 +21,7 @@ SEARCH = {
     "max_concurrent_trials": 2,
 }
 PATIENCE = 120_000  # ms
+SLOWLY = 1500  # ms that a mouse button is held down, while the page changes
 
 
 @pytest.fixture
@@ -71,17 +72,16 @@ def test_a_search_is_followed_from_its_beginning_to_its_best_checkpoint(
     page: Page, installation: Installation, tmp_path: Path
 ) -> None:
     expect(page.get_by_text("No experiment yet.")).to_be_visible()
-    config = surface_config(tmp_path, seconds=0.1, searcher=SEARCH)
+    config = surface_config(tmp_path, seconds=0.3, searcher=SEARCH)
     experiment_id = installation.create(config, SURFACE)
     page.get_by_role("link", name="surface").click()  # it appears by itself
     expect(page.get_by_role("heading", name="surface")).to_be_visible()
 
     grows(page, "Learning curves", 0)
-    before = drawn(page, "Learning curves")
-    grows(page, "Learning curves", before)  # without a reload
-    page.get_by_role("button", name="Pause").click()
+    page.get_by_role("button", name="Pause").click(delay=SLOWLY)
     page.get_by_role("button", name="Resume").click()
     expect(page.get_by_role("button", name="Pause")).to_be_visible()
+    grows(page, "Learning curves", drawn(page, "Learning curves"))  # without a reload
     installation.wait(experiment_id)
     expect(page.locator(".state.completed")).to_be_visible()
     for width in (1440, 390):

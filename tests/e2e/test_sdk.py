@@ -44,6 +44,9 @@ def test_from_its_creation_to_its_winner(
     assert experiment.wait(progress=True).state == "completed"
     assert "surface: completed, 6 trials" in capsys.readouterr().out
 
+    best = experiment.best_trial
+    assert best is not None
+    running.until(lambda: bool(list(best.logs())), 30, "its lines are there, which come later than results")
     results_are_told(experiment, tmp_path)
     terminal_tells_the_same(running, experiment)
 

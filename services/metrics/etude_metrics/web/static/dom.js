@@ -17,6 +17,18 @@ export function fill(element, ...children) {
   return element;
 }
 
+// As fill, but what is there already, and is the same, stays: it keeps the focus, and a click that has begun on it.
+export function renew(element, ...children) {
+  const wanted = children.flat(Infinity).filter((child) => child !== null && child !== undefined);
+  wanted.forEach((child, place) => {
+    const there = element.childNodes[place];
+    if (there === undefined) element.append(child);
+    else if (there !== child && !there.isEqualNode(child)) there.replaceWith(child);
+  });
+  while (element.childNodes.length > wanted.length) element.lastChild.remove();
+  return element;
+}
+
 export function state(name) {
   return h("span", { className: `state ${name}` }, name);
 }

@@ -1,7 +1,7 @@
 // One experiment: figures, trials, decisions, configuration; with what may be done to it.
 
 import { follow, get, post } from "/static/api.js";
-import { facts, fill, h, problem, state } from "/static/dom.js";
+import { facts, fill, h, problem, renew, state } from "/static/dom.js";
 import { Figure } from "/static/figure.js";
 import { duration, hyperparameters, number, percent, time } from "/static/format.js";
 import { tabs } from "/static/tabs.js";
@@ -55,7 +55,7 @@ export async function experiment(main, id) {
   function tell() {
     const best = now.best;
     const states = Object.entries(now.trial_states ?? {}).map(([name, count]) => `${count} ${name}`).join(", ");
-    fill(summary,
+    renew(summary,
       facts({
         state: state(now.state),
         progress: percent(now.progress),
@@ -76,7 +76,7 @@ export async function experiment(main, id) {
       now.reason ? problem({ title: "It did not end well.", message: now.reason }) : [],
       now.refused ? problem({ title: "The last change was refused.", message: now.refused }) : []);
     const live = ["active", "created"].includes(now.state);
-    fill(buttons,
+    renew(buttons,
       live ? command("pause", "Pause") : [], now.state === "paused" ? command("activate", "Resume", true) : [],
       live || now.state === "paused" ? [command("cancel", "Cancel"), command("kill", "Kill")] : [],
       now.archived ? command("unarchive", "Unarchive") : command("archive", "Archive"));

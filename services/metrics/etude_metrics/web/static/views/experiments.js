@@ -1,7 +1,7 @@
 // The list of experiments, which follows what happens.
 
 import { follow, get } from "/static/api.js";
-import { empty, fill, h, state } from "/static/dom.js";
+import { empty, fill, h, renew, state } from "/static/dom.js";
 import { number, time } from "/static/format.js";
 
 const PAGE = 100;
@@ -63,9 +63,9 @@ export async function experiments(main) {
     const id = experiment.experiment_id;
     const best = experiment.best;
     const known = rows.get(id);
-    const box = known?.querySelector("input") ?? h("input", { type: "checkbox", ariaLabel: `Compare ${experiment.name || id}`, onchange: count, style: "width:auto;min-height:0" });
-    const made = h("tr", {},
-      h("td", {}, box),
+    const choice = known?.firstChild ?? h("td", {}, h("input", { type: "checkbox", value: id, ariaLabel: `Compare ${experiment.name || id}`, onchange: count, style: "width:auto;min-height:0" }));
+    const made = renew(known ?? h("tr"),
+      choice,
       h("td", { className: "wide" }, h("a", { href: `/experiments/${encodeURIComponent(id)}` }, experiment.name || id), " ", h("span", { className: "quiet" }, experiment.name ? id : "", experiment.labels.map((name) => ` #${name}`))),
       h("td", {}, state(experiment.state)),
       h("td", {}, h("progress", { value: experiment.progress, max: 1, ariaLabel: "progress" })),
@@ -73,9 +73,7 @@ export async function experiments(main) {
       h("td", {}, best ? `${best.metric} ${number(best.value)}` : "–"),
       h("td", { className: "phone-off" }, experiment.owner || "–"),
       h("td", { className: "phone-off" }, time(experiment.created_at)));
-    box.value = id;
     rows.set(id, made);
-    known?.replaceWith(made);
     return made;
   }
 

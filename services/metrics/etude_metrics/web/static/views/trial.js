@@ -1,7 +1,7 @@
 // One trial: what it has, where it ran, why it was stopped or goes on, what it wrote.
 
 import { follow, get } from "/static/api.js";
-import { empty, facts, fill, h, problem, state } from "/static/dom.js";
+import { empty, facts, fill, h, problem, renew, state } from "/static/dom.js";
 import { duration, flat, hyperparameter, length, number, time } from "/static/format.js";
 import { tabs } from "/static/tabs.js";
 import { Decisions } from "/static/views/decisions.js";
@@ -28,7 +28,7 @@ export async function trial(main, id, trialId) {
   }));
 
   function tell(placement) {
-    fill(summary,
+    renew(summary,
       facts({
         state: state(now.state),
         trained: `${length(now.length, now.target)} of ${length(Object.values(now.target ?? {})[0] ?? null, now.target)}`,

@@ -1,7 +1,7 @@
 // All trials in a table that holds no more rows than can be seen, however many there are.
 
 import { get } from "/static/api.js";
-import { empty, fill, h, problem, state } from "/static/dom.js";
+import { empty, fill, h, problem, renew, state } from "/static/dom.js";
 import { flat, hyperparameter, length, number } from "/static/format.js";
 
 const HEIGHT = 34; // px of a row
@@ -86,7 +86,7 @@ export class TrialTable {
     const first = Math.max(0, Math.floor(this.rows.scrollTop / HEIGHT) - BEYOND);
     const last = Math.min(this.items.length, Math.ceil((this.rows.scrollTop + this.rows.clientHeight) / HEIGHT) + BEYOND);
     const space = (rows) => h("tr", { ariaHidden: "true", style: `height:${rows * HEIGHT}px` });
-    fill(this.body, first ? space(first) : [], this.items.slice(first, last).map((trial) => this.row(trial)), last < this.items.length ? space(this.items.length - last) : []);
+    renew(this.body, first ? space(first) : [], this.items.slice(first, last).map((trial) => this.row(trial)), last < this.items.length ? space(this.items.length - last) : []);
     if (last > this.items.length - BEYOND && this.more) this.load().then(() => this.show());
   }
 
