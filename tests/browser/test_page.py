@@ -146,3 +146,20 @@ def test_the_fleet_is_seen_and_a_runner_taken_out_of_service(page: Page, install
     expect(page.locator(".state.disabled")).to_be_visible()
     page.get_by_role("button", name="Enable").click()
     expect(page.get_by_role("button", name="Drain")).to_be_visible()
+
+
+def test_an_experiment_that_is_over_is_deleted(page: Page, installation: Installation, tmp_path: Path) -> None:
+    experiment_id = installation.create(line_config(tmp_path, trials=1), LINE)
+    installation.wait(experiment_id)
+    other = page.context.new_page()
+    other.goto("/")
+    link = other.get_by_role("link", name="line")
+    expect(link).to_be_visible()
+    page.goto(f"/experiments/{experiment_id}")
+    asked: list[str] = []
+    page.on("dialog", lambda dialog: (asked.append(dialog.message), dialog.accept()))
+    page.get_by_role("button", name="Delete").click()
+    expect(page.get_by_text("This experiment was deleted.")).to_be_visible()
+    assert len(asked) == 1
+    expect(link).to_have_count(0)  # by itself
+    other.close()

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -53,6 +54,8 @@ def test_from_its_creation_to_its_winner(
     again = client.fork(experiment_id)
     assert again.wait().state == "completed"
     assert {e.id for e in client.experiments(state="completed")} == {experiment_id, again.id}
+    everything_of_it_is_deleted(running, again)
+    assert [e.id for e in client.experiments()] == [experiment_id]
 
 
 def test_without_a_broker_everything_goes_over_http(running: Installation, tmp_path: Path) -> None:
@@ -100,6 +103,25 @@ def results_are_told(experiment: Experiment, tmp_path: Path) -> None:
     assert experiment.plot("importance").data is not None
     with pytest.raises(ApiError, match="422"):
         experiment.plot("pie")
+
+
+def everything_of_it_is_deleted(running: Installation, experiment: Experiment) -> None:
+    def left() -> dict[str, int]:
+        found = {name: running.database[name] for name in running.database.list_collection_names()}
+        counts = {n: c.count_documents({"experiment_id": experiment.id}) for n, c in found.items()}
+        return {name: count for name, count in counts.items() if count}
+
+    refused = running.etude("experiment", "delete", experiment.id)
+    assert "with all of its checkpoints?" in refused.stdout
+    assert refused.returncode != 0
+    files = Path(urlsplit(experiment.best_checkpoint().uri).path).parents[1]
+    assert files.name == experiment.id
+    assert any(files.rglob("state.pt"))
+    experiment.delete()
+    running.until(lambda: left() == {"search_log": 1, "experiment_shares": 1}, 60, "its documents are gone")
+    assert not any(path.is_file() for path in files.rglob("*"))
+    with pytest.raises(ApiError, match="no experiment"):
+        _ = experiment.state
 
 
 def terminal_tells_the_same(running: Installation, experiment: Experiment) -> None:

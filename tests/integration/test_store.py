@@ -80,6 +80,14 @@ async def test_an_earlier_document_holds_up_no_other(store: DocumentStore) -> No
     assert [(d["_id"], d["seq"]) for d in await store.find(EXPERIMENTS, {}, ("_id",))] == [("a", 2), ("b", 1)]
 
 
+async def test_what_fits_is_deleted_and_nothing_else(store: DocumentStore) -> None:
+    await store.insert(SEARCH_LOG, [decision(seq) for seq in range(4)])
+    await store.insert(SEARCH_LOG, [decision(0, "other")])
+    assert await store.delete(SEARCH_LOG, {"experiment_id": "exp", "seq": Below(3)}) == 3
+    assert await store.delete(SEARCH_LOG, {"experiment_id": "exp", "seq": Below(3)}) == 0
+    assert [d["_id"] for d in await store.find(SEARCH_LOG, {}, ("_id",))] == ["exp:3", "other:0"]
+
+
 @pytest.mark.parametrize("value", [2**70, {"a\0b": 1}, "x" * (17 * 2**20)])
 async def test_what_the_database_has_no_place_for_is_named(mongod: Mongod, database: str, value: object) -> None:
     store = MongoStore(mongod.url, database)

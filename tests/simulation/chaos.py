@@ -125,6 +125,12 @@ class ChaosStore:
         await self._store.put_versioned(collection, documents)
         await self._trouble()
 
+    async def delete(self, collection: Collection, where: Where) -> int:
+        await self._trouble()
+        deleted = await self._store.delete(collection, where)
+        await self._trouble()
+        return deleted
+
     async def _trouble(self) -> None:
         await asyncio.sleep(self._dice.random() * 0.01)
         if self._dice.random() < self._weather.unavailable:

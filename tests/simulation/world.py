@@ -17,13 +17,14 @@ from etude.events import (
     ExperimentCancelRequested,
     ExperimentChangeRequested,
     ExperimentCreated,
+    ExperimentDeleteRequested,
     ExperimentKillRequested,
     ExperimentPauseRequested,
     ModelDefinition,
     Slot,
 )
 from etude.store import Document, SqliteStore
-from etude.store.schema import EXPERIMENT_VIEWS, EXPERIMENTS, SEARCH_LOG, TRIALS
+from etude.store.schema import COLLECTIONS, EXPERIMENT_SHARES, EXPERIMENT_VIEWS, EXPERIMENTS, SEARCH_LOG, TRIALS
 from etude_metrics.service import MetricsService
 from etude_scheduler.scheduler import Timing
 from etude_scheduler.service import SchedulerService
@@ -99,6 +100,7 @@ class World:
         async with asyncio.timeout(LONGEST):
             while not (await self._all_ended(len(configs)) and more.done()):
                 await asyncio.sleep(5)
+            await publisher.publish([_wrap("doomed", ExperimentDeleteRequested())])
             await asyncio.sleep(60)  # what is still on its way arrives
             while not await self._all_settled():
                 await asyncio.sleep(5)
@@ -111,6 +113,10 @@ class World:
         assert self.broker.dead == []
         for experiment in await self.store.find(EXPERIMENTS, {}):
             experiment_id = experiment["_id"]
+            if experiment_id == "doomed":
+                assert experiment["state"] == "deleted"
+                assert await self._left("doomed") == {"search_log": 1}
+                continue
             log = await self.store.find(SEARCH_LOG, {"experiment_id": experiment_id}, ("seq",))
             audit(log)
             _replay(log)
@@ -130,7 +136,14 @@ class World:
         experiments = await self.store.find(EXPERIMENTS, {})
         views = {view["_id"]: view for view in await self.store.find(EXPERIMENT_VIEWS, {})}
         open_trials = await self.store.count(TRIALS, {"open": True})
-        return open_trials == 0 and all(views[e["_id"]]["state"] == e["state"] for e in experiments)
+        agreed = all(views[e["_id"]]["state"] == e["state"] for e in experiments)
+        return open_trials == 0 and agreed and await self._left("doomed") == {"search_log": 1}
+
+    async def _left(self, experiment_id: str) -> dict[str, int]:
+        """Documents of an experiment, by collection."""
+        where = {"experiment_id": experiment_id}
+        counts = {c.name: await self.store.count(c, where) for c in COLLECTIONS if c is not EXPERIMENT_SHARES}
+        return {name: count for name, count in counts.items() if count}
 
     # Lives
 
@@ -189,7 +202,7 @@ class World:
         return service.close
 
     async def _metrics(self) -> Callable[[], Awaitable[None]]:
-        service = MetricsService(self._bus(), self._chaos_store())
+        service = MetricsService(self._bus(), self._chaos_store(), virtual_now)
         await service.start()
         return service.close
 
@@ -211,6 +224,7 @@ class World:
                 SimulatedLauncher(self.dice, self.luck),
                 _fetch,
                 virtual_now,
+                discard=_discard,
             )
             await agent.start()
             return agent.close
@@ -220,6 +234,10 @@ class World:
 
 async def _fetch(definition: ModelDefinition) -> Path:
     return Path("/nowhere")
+
+
+async def _discard(uri: str) -> None:
+    """There are no files."""
 
 
 def _created(experiment_id: str, config: dict[str, Any]) -> Envelope:

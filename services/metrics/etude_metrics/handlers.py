@@ -29,6 +29,7 @@ from etude.store.schema import (
     Collection,
 )
 from etude_metrics.views import (
+    DELETED,
     better,
     json_metrics,
     new_allocation,
@@ -68,6 +69,13 @@ class MetricsHandlers:
         for envelope in told:
             experiment, event = experiments[envelope.experiment], envelope.data
             tell_experiment(experiment, envelope)
+            match event:
+                case CheckpointSaved():
+                    checkpoints.append(_checkpoint_document(envelope.experiment, event, envelope.time.isoformat()))
+                case CheckpointDeleted():
+                    deleted += event.uris
+            if experiment["state"] == DELETED:  # of checkpoints alone there are still files
+                continue
             if trial := trials.get((envelope.experiment, getattr(event, "trial_id", 0))):
                 tell_trial(trial, envelope, experiment)
             if allocation := allocations.get(allocation_id(envelope)):
@@ -82,17 +90,14 @@ class MetricsHandlers:
                         new.append(document)
                     else:
                         _catch_up(experiment, known)
-                case CheckpointSaved():
-                    checkpoints.append(_checkpoint_document(envelope.experiment, event, envelope.time.isoformat()))
-                case CheckpointDeleted():
-                    deleted += event.uris
         self._number(experiments, trials)
-        await self._put(VALIDATIONS, new)
-        await self._put(ALLOCATIONS, list(allocations.values()))
+        there = {experiment_id for experiment_id, view in experiments.items() if view["state"] != DELETED}
+        await self._put(VALIDATIONS, [document for document in new if document["experiment_id"] in there])
+        await self._put(ALLOCATIONS, [made for made in allocations.values() if made["experiment_id"] in there])
         await self._put(CHECKPOINTS, checkpoints)
         gone = await self._store.get(CHECKPOINTS, deleted)
         await self._put(CHECKPOINTS, [{**checkpoint, "deleted": True} for checkpoint in gone])
-        await self._put(TRIAL_VIEWS, list(trials.values()))
+        await self._put(TRIAL_VIEWS, [trial for trial in trials.values() if trial["experiment_id"] in there])
         await self._put(EXPERIMENT_VIEWS, list(experiments.values()))
 
     def _number(self, experiments: dict[str, Document], trials: dict[tuple[str, int], Document]) -> None:

@@ -73,7 +73,7 @@ class Janitor:
 
     async def _clean(self, experiment_id: str, trial_ids: list[int]) -> None:
         found = await self._store.get(EXPERIMENT_VIEWS, [experiment_id])
-        if not found or found[0]["config"] is None:
+        if not found or found[0]["config"] is None:  # it was deleted, or is not known yet
             return
         [experiment] = found
         needed = await self._needed(experiment)

@@ -12,6 +12,7 @@ from etude.events import Envelope
 from etude.service.clock import Clock, utc_now
 from etude.service.runtime import every
 from etude.store import DocumentStore
+from etude_metrics.eraser import Eraser
 from etude_metrics.handlers import MetricsHandlers
 from etude_metrics.janitor import Janitor
 
@@ -36,6 +37,7 @@ class MetricsService:
         self._bus = bus
         self._handlers = MetricsHandlers(store, clock)
         self._janitor = Janitor(store, bus, clock, grace)
+        self._eraser = Eraser(store, bus, clock, grace)
         self._cleaning: asyncio.Task[None] | None = None
         self._subscriptions: list[Subscription] = []
         self.registry = CollectorRegistry()
@@ -47,7 +49,7 @@ class MetricsService:
             await self._bus.subscribe(metrics_events(), self._events),
             await self._bus.subscribe(metrics_telemetry(), self._telemetry),
         ]
-        self._cleaning = asyncio.create_task(every(_CLEAN_SECONDS, self._janitor.clean))
+        self._cleaning = asyncio.create_task(every(_CLEAN_SECONDS, self._clean))
 
     async def close(self) -> None:
         """Stop ingesting."""
@@ -56,6 +58,10 @@ class MetricsService:
             await asyncio.gather(self._cleaning, return_exceptions=True)
         for subscription in self._subscriptions:
             await subscription.cancel()
+
+    async def _clean(self) -> None:
+        await self._janitor.clean()
+        await self._eraser.erase()
 
     async def _events(self, batch: Sequence[Envelope]) -> None:
         await self._handlers.handle_events(batch)

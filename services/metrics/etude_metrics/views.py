@@ -20,6 +20,7 @@ from etude.events import (
     ExperimentChangeRefused,
     ExperimentCompleted,
     ExperimentCreated,
+    ExperimentDeleted,
     ExperimentFailed,
     ExperimentPaused,
     ExperimentProgressed,
@@ -40,6 +41,7 @@ _STATES = {
     ExperimentFailed: "failed",
     ExperimentCanceled: "canceled",
 }
+DELETED = "deleted"
 TRIAL_STATES = ("requested", "waiting", "running", "paused", *(reason.value for reason in CloseReason))
 OVER = frozenset(reason.value for reason in CloseReason)
 _EXTENSIBLE = (CloseReason.STOPPED.value, CloseReason.FINISHED.value)
@@ -73,6 +75,19 @@ def new_experiment(experiment_id: str) -> Document:
         "model_definition": None,
         "created_at": None,
         "ended_at": None,
+    }
+
+
+def tombstone(view: Document, envelope: Envelope) -> Document:
+    """What is left of an experiment that was deleted: enough to know it by, and to erase the rest."""
+    time = envelope.time.isoformat()
+    return {
+        **new_experiment(view["_id"]),
+        "version": view["version"],
+        "state": DELETED,
+        "ended_at": time,
+        "pool": envelope.pool,
+        "erase_at": time,
     }
 
 
@@ -112,7 +127,11 @@ def new_trial(experiment_id: str, trial_id: int) -> Document:
 def tell_experiment(view: Document, envelope: Envelope) -> None:
     """Take over what an event says about an experiment."""
     event, time = envelope.data, envelope.time.isoformat()
+    if view["state"] == DELETED:
+        return
     match event:
+        case ExperimentDeleted():
+            view.update(tombstone(view, envelope))
         case ExperimentCreated():
             _describe(view, event.config)
             view["owner"], view["seed"] = event.owner, event.seed

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 import structlog
 
 from etude.bus import EventBus
-from etude.events import Envelope, ExperimentActivated, PoolReported
+from etude.events import Envelope, ExperimentActivated, ExperimentDeleted, PoolReported
 from etude.service.clock import Clock
-from etude.store import ConflictError, DocumentStore
+from etude.store import ConflictError, DocumentStore, In
 from etude.store.schema import EXPERIMENT_SHARES, RUNNERS, TRIALS
 from etude_scheduler.execution import Execution, Key, document_id
 from etude_scheduler.fleet import Runner
@@ -110,6 +110,7 @@ class SchedulerHandlers:
             messages += scheduler.tick(now)
             messages += scheduler.place(now)
             await self._commit(scheduler)
+            await self._erase({e.experiment for e in batch if isinstance(e.data, ExperimentDeleted)})
         except BaseException:
             self.forget()  # memory ran ahead of what is stored
             raise
@@ -149,18 +150,27 @@ class SchedulerHandlers:
             scheduler.adopt(map(Execution.from_document, trials), map(Share.from_document, shares))
 
     async def _commit(self, scheduler: Scheduler) -> None:
-        changed = [scheduler.executions[key] for key in sorted(scheduler.changed)]
+        touched = [scheduler.executions[key] for key in sorted(scheduler.changed)]
+        forgotten = [e for e in touched if not e.open and scheduler.shares[e.experiment_id].deleted]
+        changed = [e for e in touched if e.open or not scheduler.shares[e.experiment_id].deleted]
         for execution in changed:
             execution.version += 1
         runners = [scheduler.fleet.runners[runner_id] for runner_id in sorted(scheduler.changed_runners)]
         shares = [scheduler.shares[experiment_id] for experiment_id in sorted(scheduler.changed_shares)]
         if changed:
             await self._store.put_versioned(TRIALS, [execution.to_document() for execution in changed])
+        if forgotten:
+            await self._store.delete(TRIALS, {"_id": In([document_id(execution.key) for execution in forgotten])})
         if shares:
             await self._store.put(EXPERIMENT_SHARES, [share.to_document() for share in shares])
         if runners:
             await self._store.put(RUNNERS, [runner.to_document() for runner in runners])
         scheduler.committed()
+
+    async def _erase(self, experiment_ids: set[str]) -> None:
+        """Forget the trials of experiments that were deleted, but for those that still hold slots."""
+        for experiment_id in sorted(experiment_ids):
+            await self._store.delete(TRIALS, {"experiment_id": experiment_id, "open": False})
 
     async def _publish(self, messages: Sequence[Message]) -> None:
         if not messages:

@@ -56,7 +56,7 @@ class Ledger:
                 del self.executions[key]
                 self._of_experiment[key[0]].discard(key)
         for experiment_id in {experiment_id for experiment_id, _ in self.changed} | self.changed_shares:
-            if self.share(experiment_id).state == "ended" and not self._of_experiment.get(experiment_id):
+            if self.share(experiment_id).ended and not self._of_experiment.get(experiment_id):
                 del self.shares[experiment_id]
                 self.claims.drop(experiment_id)
                 self._of_experiment.pop(experiment_id, None)

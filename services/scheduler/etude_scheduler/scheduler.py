@@ -13,6 +13,7 @@ from etude.events import (
     ExperimentActivated,
     ExperimentCanceled,
     ExperimentCompleted,
+    ExperimentDeleted,
     ExperimentFailed,
     ExperimentPaused,
     PoolReported,
@@ -159,6 +160,8 @@ class Scheduler:
                 self._hold_or_free(experiment_id, "ended", event.revision)
             case ExperimentCanceled():
                 self._hold_or_free(experiment_id, "ended", event.revision, killed=event.killed)
+            case ExperimentDeleted():
+                self._hold_or_free(experiment_id, "deleted", event.revision)
             case TrialRequested(trial_id=trial_id):
                 self._update(experiment_id, trial_id, lambda e: e.request(event, now))
             case TrialContinued(trial_id=trial_id):
@@ -183,7 +186,7 @@ class Scheduler:
         share = self._ledger.share(experiment_id)
         before = (share.state, share.revision, share.config is None)
         share.become(state, revision, killed)
-        if activated is not None and (share.config is None or revision == share.revision):
+        if activated is not None and not share.deleted and (share.config is None or revision == share.revision):
             share.config, share.model_definition = activated.config, activated.model_definition.to_json()
         if before != (share.state, share.revision, share.config is None):
             self.changed_shares.add(experiment_id)
@@ -192,6 +195,13 @@ class Scheduler:
                     execution.reopen()
                     self.changed.add(execution.key)
                 self._reconcile(execution)
+            self._strip(share)
+
+    def _strip(self, share: Share) -> None:
+        """Of an experiment that was deleted nothing is kept once none of its trials holds slots."""
+        if share.deleted and share.config and not any(e.open for e in self._ledger.of_experiment(share.experiment_id)):
+            share.config = share.model_definition = None
+            self.changed_shares.add(share.experiment_id)
 
     def _hear_of_allocation(
         self,
@@ -249,6 +259,8 @@ class Scheduler:
         key = (experiment_id, trial_id)
         execution = self.executions.get(key)
         if execution is None:
+            if self._ledger.share(experiment_id).deleted:
+                return
             execution = self._ledger.remember(Execution(experiment_id, trial_id, self.pool))
         before = execution.to_document()
         change(execution)
@@ -283,6 +295,7 @@ class Scheduler:
             self._allocations.take_back(execution)
             if execution.idle:
                 self._allocations.let_go(execution, allocation)
+        self._strip(share)
 
     # Runners
 

@@ -14,8 +14,8 @@ class Share:
 
     Attributes
     ----------
-    state : ``active``, ``paused`` or ``ended``, as of ``revision``: of two events the one with the higher revision
-    holds
+    state : ``active``, ``paused``, ``ended`` or ``deleted``, as of ``revision``: of two events the one with the higher
+    revision holds
     killed : it ended by being killed
     works : some trial of it has had something to report: one that fails at its start fails for want of its runner
     """
@@ -33,6 +33,16 @@ class Share:
     def active(self) -> bool:
         """May its trials run?"""
         return self.state == "active" and self.config is not None
+
+    @property
+    def ended(self) -> bool:
+        """Will its trials never run again, unless it is extended?"""
+        return self.state in ("ended", "deleted")
+
+    @property
+    def deleted(self) -> bool:
+        """Is nothing to be left of it, once its trials hold no slots?"""
+        return self.state == "deleted"
 
     @property
     def max_restarts(self) -> int:
@@ -73,14 +83,14 @@ class Share:
     @property
     def ending(self) -> CloseReason | None:
         """What becomes of trials that are open when the experiment has ended."""
-        if self.state != "ended":
+        if not self.ended:
             return None
         return CloseReason.KILLED if self.killed else CloseReason.CANCELED
 
     def become(self, state: str, revision: int, killed: bool = False) -> None:
         """Take a state over, unless a later one is known."""
-        if revision >= self.revision:
-            self.state, self.revision, self.killed = state, revision, killed
+        if revision >= self.revision and not self.deleted:
+            self.state, self.revision, self.killed = state, revision, killed or (state == "deleted" and self.killed)
 
     def to_document(self) -> dict[str, Any]:
         """As it is stored."""

@@ -9,9 +9,9 @@ from datetime import datetime, timedelta
 import structlog
 
 from etude.bus import EventBus
-from etude.events import Envelope, EventError, ExperimentCreated, derived_id
+from etude.events import Envelope, EventError, ExperimentCreated, ExperimentDeleteRequested, derived_id
 from etude.service.clock import Clock
-from etude.store import Above, Document, DocumentStore, DuplicateKeyError, In
+from etude.store import Above, Below, Document, DocumentStore, DuplicateKeyError, In
 from etude.store.schema import EXPERIMENTS, SEARCH_LOG, SEARCH_SNAPSHOTS
 from etude_searcher.engine import SearchEngine
 from etude_searcher.journal import (
@@ -22,6 +22,7 @@ from etude_searcher.journal import (
     latest_snapshot,
     recorded_decision,
     snapshot_documents,
+    tombstone,
 )
 from etude_searcher.search import Decision, Search, State
 
@@ -40,6 +41,7 @@ class _Work:
     changed: set[str] = field(default_factory=set)
     log: dict[str, Document] = field(default_factory=dict)
     snapshots: list[Document] = field(default_factory=list)
+    deleted: dict[str, tuple[int, str]] = field(default_factory=dict)  # to the last decision, and the pool
     outgoing: list[Envelope] = field(default_factory=list)
 
 
@@ -106,6 +108,8 @@ class SearchHandlers:
             search = await self._load(document["_id"])
             if search is not None:
                 await self._publish(self._reminders(document["_id"], search))
+            elif deletion := await self._deletion(document["_id"]):
+                await self._publish(_envelopes(document["_id"], deletion, document["pool"], self._clock()))
 
     async def retell(self, experiment_id: str) -> None:
         """Tell everything again: each decision, and the report that it answered."""
@@ -113,7 +117,7 @@ class SearchHandlers:
         documents = await self._store.find(SEARCH_LOG, {"experiment_id": experiment_id}, order_by=("seq",))
         for document in documents:
             decision, now = recorded_decision(document), self._clock()
-            pool = search.pool if search else "default"
+            pool = search.pool if search else (await self._document(experiment_id))["pool"]
             told = _envelopes(experiment_id, decision, pool, now)
             if decision.seq > 0:
                 cause = Envelope.wrap(
@@ -171,6 +175,8 @@ class SearchHandlers:
             search = await self._load(experiment_id)
             work.changed.add(experiment_id)  # whoever held it before may not have come to writing its document
         if search is None:
+            if await self._was_deleted(envelope, work):
+                return
             if not isinstance(event, ExperimentCreated):
                 raise EventError(f"no experiment {experiment_id} is known; publish experiment.created first")
             search = Search(event)
@@ -204,6 +210,9 @@ class SearchHandlers:
         documents = []
         for experiment_id in sorted(work.changed):
             search = work.searches[experiment_id]
+            if search.state is State.DELETED:
+                work.deleted[experiment_id] = (search.seq - 1, search.pool)
+                continue
             created_at = work.created_at.get(experiment_id) or await self._creation_time(experiment_id)
             documents.append(experiment_document(experiment_id, search, created_at, self._clock()))
             self._keep(experiment_id, search)
@@ -213,6 +222,41 @@ class SearchHandlers:
             await self._store.put_latest(EXPERIMENTS, documents, by="seq")
         if work.snapshots:
             await self._store.put(SEARCH_SNAPSHOTS, work.snapshots)
+        for experiment_id, (last, pool) in sorted(work.deleted.items()):
+            await self._erase(experiment_id, last, pool)
+
+    async def _erase(self, experiment_id: str, last: int, pool: str) -> None:
+        """Leave nothing of a deleted experiment but its last decision, a fence for who decides from memory."""
+        self._ended.pop(experiment_id, None)
+        self._created_at.pop(experiment_id, None)
+        await self._store.delete(SEARCH_SNAPSHOTS, {"experiment_id": experiment_id})
+        await self._store.delete(SEARCH_LOG, {"experiment_id": experiment_id, "seq": Below(last)})
+        await self._store.put_latest(EXPERIMENTS, [tombstone(experiment_id, last, pool, self._clock())], by="seq")
+        log.info("experiment deleted", experiment_id=experiment_id)
+
+    async def _was_deleted(self, envelope: Envelope, work: _Work) -> bool:
+        """An experiment that was deleted: what is still told of it is ignored, and who asks for it again is told so."""
+        experiment_id = envelope.experiment
+        deletion = await self._deletion(experiment_id)
+        if deletion is None:
+            return False
+        work.changed.discard(experiment_id)
+        document = await self._document(experiment_id)
+        if document["state"] != State.DELETED.value:  # a crash came between
+            work.deleted[experiment_id] = (deletion.seq, document["pool"])
+        if isinstance(envelope.data, ExperimentDeleteRequested):
+            work.outgoing += _envelopes(experiment_id, deletion, document["pool"], self._clock())
+        return True
+
+    async def _document(self, experiment_id: str) -> Document:
+        [document] = await self._store.get(EXPERIMENTS, [experiment_id])
+        return document
+
+    async def _deletion(self, experiment_id: str) -> Decision | None:
+        """The decision that an experiment be deleted, if it was."""
+        last = await self._store.find(SEARCH_LOG, {"experiment_id": experiment_id}, ("-seq",), 1)
+        decision = recorded_decision(last[0]) if last else None
+        return decision if decision and decision.deletes else None
 
     async def _creation_time(self, experiment_id: str) -> str:
         if experiment_id not in self._created_at:
@@ -237,6 +281,8 @@ class SearchHandlers:
             SEARCH_LOG, {"experiment_id": experiment_id, "seq": Above(known - 1)}, order_by=("seq",)
         )
         decisions = [recorded_decision(document) for document in tail]
+        if decisions and decisions[-1].deletes:
+            return None
         if search is None:
             if not decisions:
                 return None

@@ -9,7 +9,7 @@ from typing import Any
 
 from etude.events import Event
 from etude.store import Document
-from etude_searcher.search import Decision, Search
+from etude_searcher.search import Decision, Search, State
 
 SNAPSHOT_EVERY = 1000
 _PART = 8 * 2**20  # characters, half of what MongoDB takes in a document
@@ -69,6 +69,17 @@ def latest_snapshot(documents: Sequence[Document]) -> Search | None:
             packed = "".join(part["data"] for part in parts)
             return Search.restore(json.loads(zlib.decompress(base64.b85decode(packed))))
     return None
+
+
+def tombstone(experiment_id: str, seq: int, pool: str, at: datetime) -> Document:
+    """What is left of an experiment that was deleted, besides its last decision, number ``seq``."""
+    return {
+        "_id": experiment_id,
+        "state": State.DELETED.value,
+        "seq": seq + 1,
+        "pool": pool,
+        "changed_at": at.isoformat(),
+    }
 
 
 def experiment_document(experiment_id: str, search: Search, created_at: str, at: datetime) -> Document:

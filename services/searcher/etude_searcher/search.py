@@ -20,6 +20,8 @@ from etude.events import (
     ExperimentChangeRequested,
     ExperimentCompleted,
     ExperimentCreated,
+    ExperimentDeleted,
+    ExperimentDeleteRequested,
     ExperimentFailed,
     ExperimentKillRequested,
     ExperimentPaused,
@@ -44,6 +46,7 @@ _REQUESTS = (
     ExperimentChangeRefused,
     ExperimentCancelRequested,
     ExperimentKillRequested,
+    ExperimentDeleteRequested,
 )
 
 
@@ -56,6 +59,7 @@ class State(StrEnum):
     FAILED = "failed"
     CANCELED = "canceled"
     REJECTED = "rejected"
+    DELETED = "deleted"
 
     @property
     def ended(self) -> bool:
@@ -81,6 +85,11 @@ class Decision:
     cause_id: str
     events: tuple[Event, ...]
     reasons: tuple[str, ...] = field(default=(), compare=False)
+
+    @property
+    def deletes(self) -> bool:
+        """Is it the last one, after which nothing is left of the experiment?"""
+        return any(isinstance(event, ExperimentDeleted) for event in self.events)
 
 
 class Search:
@@ -262,6 +271,8 @@ class Search:
 
     def _answer(self, event: Event) -> list[Event] | None:
         """What an event leads to, or None if it calls for no decision."""
+        if isinstance(event, ExperimentDeleteRequested):
+            return self._delete(event.requested_by)
         if self.engine is None:
             return None
         if isinstance(event, ExperimentChangeRequested):
@@ -336,6 +347,16 @@ class Search:
             revision=self.seq, killed=killed, requested_by=requested_by, best=self.engine.best
         )
         return [*closed, self.final]
+
+    def _delete(self, requested_by: str) -> list[Event] | None:
+        if self.state is State.DELETED:
+            return None
+        if not self.state.ended:
+            reason = f"the experiment is {self.state}; cancel it before it is deleted"
+            return [ExperimentChangeRefused(revision=self.seq, reason=reason, requested_by=requested_by)]
+        self.state = State.DELETED
+        self.final = ExperimentDeleted(revision=self.seq, requested_by=requested_by)
+        return [self.final]
 
     def _reject(self, problems: Sequence[Problem]) -> list[Event]:
         self.engine = None

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 import structlog
@@ -41,6 +41,13 @@ log = structlog.get_logger("etude.runner")
 _ENDINGS_KEPT = 1000
 Lease = tuple[str, int, int]
 """Experiment, trial, lease number."""
+Discard = Callable[[str], Awaitable[None]]
+"""Deletes the files of a checkpoint, by its URI."""
+
+
+async def from_storage(uri: str) -> None:
+    """Delete a checkpoint's files where they lie, meanwhile doing other things."""
+    await asyncio.to_thread(delete_checkpoint, uri)
 
 
 @dataclass(frozen=True)
@@ -101,6 +108,7 @@ class Agent:
         fetch: Fetch,
         clock: Clock,
         journal: Journal | None = None,
+        discard: Discard = from_storage,
     ) -> None:
         self.machine = machine
         self._bus = bus
@@ -109,6 +117,7 @@ class Agent:
         self._fetch = fetch
         self._clock = clock
         self._journal = journal
+        self._discard = discard
         self._allocations: dict[Lease, Allocation] = {}
         self._tasks: dict[Lease, asyncio.Task[None]] = {}
         self._endings: OrderedDict[Lease, Envelope] = OrderedDict()
@@ -267,7 +276,7 @@ class Agent:
         for envelope in batch:
             if isinstance(event := envelope.data, CheckpointDiscarded):
                 for uri in event.uris:
-                    await asyncio.to_thread(delete_checkpoint, uri)
+                    await self._discard(uri)
                 deleted = CheckpointDeleted(trial_id=event.trial_id, uris=event.uris)
                 self._outbox.report(self._wrap(envelope.experiment, deleted))
 

@@ -70,6 +70,7 @@ def searcher_partition(number: int) -> Queue:
         "cancel-requested",
         "kill-requested",
         "change-requested",
+        "delete-requested",
     )
     keys = [*(f"experiment.{verb}" for verb in requests), "validation.completed", "trial.exited", "search.answered"]
     return Queue(f"etude.searcher.{number}", EVENTS, tuple(f"{key}.*.{number}" for key in keys))
@@ -92,7 +93,7 @@ def scheduler_pool(pool: str = "default") -> Queue:
     """What the scheduler of one resource pool hears."""
     urgent = [
         *(f"trial.{verb}" for verb in ("requested", "continued", "paused", "closed")),
-        *(f"experiment.{verb}" for verb in ("activated", "paused", "completed", "failed", "canceled")),
+        *(f"experiment.{verb}" for verb in ("activated", "paused", "completed", "failed", "canceled", "deleted")),
         *(f"runner.{verb}" for verb in ("joined", "draining", "left", "change-requested")),
     ]
     noted = ["allocation.started", "allocation.ended", "validation.completed", "checkpoint.saved", "runner.heartbeat"]

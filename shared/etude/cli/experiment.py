@@ -167,6 +167,20 @@ def unarchive(experiment_id: Id) -> None:
 
 
 @app.command()
+def delete(
+    experiment_ids: Annotated[list[str], typer.Argument(metavar="ID...", autocompletion=complete_experiment)],
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask whether this is meant.")] = False,
+) -> None:
+    """Delete experiments that are over: all that is known of them, and their checkpoints. There is no way back."""
+    client = connect()
+    for experiment_id in experiment_ids:
+        experiment = client.api.get(f"/experiments/{experiment_id}")
+        what = f"{experiment['name'] or 'no name'}, {experiment['trials']} trials, {_best(experiment)}"
+        if yes or typer.confirm(f"Delete {experiment_id} ({what}) with all of its checkpoints?", abort=True):
+            client.delete(experiment_id)
+
+
+@app.command()
 def export(
     experiment_id: Id,
     to: Annotated[str, typer.Option(help="optuna, tensorboard, mlflow, csv or parquet.")],

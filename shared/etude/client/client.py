@@ -126,6 +126,19 @@ class Client:
         """
         self._commands.change(self.api.get(f"/experiments/{experiment_id}"), assignments)
 
+    def delete(self, experiment_id: str) -> None:
+        """Delete an experiment that is over: all that is known of it, and its checkpoints. There is no way back.
+
+        Raises
+        ------
+        ApiError
+            There is no such experiment, or it goes on.
+        """
+        state = self.api.get(f"/experiments/{experiment_id}")["state"]
+        if state not in ENDED:
+            raise ApiError(f"experiment {experiment_id} is {state}; cancel it before it is deleted")
+        self._commands.delete(experiment_id)
+
     def change_runner(self, runner_id: str, enabled: bool, drain: bool = False, reason: str = "") -> None:
         """Take a runner out of service, or back into it.
 

@@ -15,7 +15,7 @@ from etude.client.experiment import prepare
 from etude.client.settings import ClientSettings
 from etude.client.wish import wish
 from etude.config import ExperimentConfig
-from etude.events import CheckpointDiscarded, Envelope, Event, RunnerChangeRequested
+from etude.events import CheckpointDiscarded, Envelope, Event, ExperimentDeleteRequested, RunnerChangeRequested
 from etude.service.clock import utc_now
 
 
@@ -40,6 +40,9 @@ class Commands(Protocol):
 
     def discard(self, experiment: dict[str, Any], checkpoint: dict[str, Any]) -> None:
         """Delete a checkpoint."""
+
+    def delete(self, experiment_id: str) -> None:
+        """Delete an experiment that is over."""
 
 
 class ByBroker:
@@ -75,6 +78,10 @@ class ByBroker:
         pool = ((experiment["config"] or {}).get("resources") or {}).get("resource_pool") or "default"
         event = CheckpointDiscarded(trial_id=checkpoint["trial_id"], uris=[checkpoint["uri"]])
         self._tell(event, experiment["experiment_id"], pool)
+
+    def delete(self, experiment_id: str) -> None:
+        """Publish it."""
+        self._tell(ExperimentDeleteRequested(requested_by=self._settings.user), experiment_id)
 
     def _tell(self, event: Event, experiment_id: str | None, pool: str = "default") -> None:
         self._publish(Envelope.wrap(event, source="client", time=utc_now(), experiment_id=experiment_id, pool=pool))
@@ -127,6 +134,10 @@ class ByApi:
         """Ask for it."""
         path = f"/experiments/{experiment['experiment_id']}/trials/{checkpoint['trial_id']}/checkpoints"
         self._api.send("DELETE", f"{path}/{checkpoint['length']}")
+
+    def delete(self, experiment_id: str) -> None:
+        """Ask for it."""
+        self._api.send("DELETE", f"/experiments/{experiment_id}")
 
 
 def _run(work: Callable[[], Coroutine[Any, Any, list[Envelope]]]) -> list[Envelope]:

@@ -56,6 +56,14 @@ class ExperimentKillRequested(Event):
     requested_by: str = ""
 
 
+class ExperimentDeleteRequested(Event):
+    """A person wants an experiment that is over to be gone, with all that is known of it and its checkpoints."""
+
+    type: ClassVar[str] = "etude.experiment.delete-requested.v1"
+
+    requested_by: str = ""
+
+
 class ExperimentArchiveRequested(Event):
     """A person wants the experiment out of sight in lists, or back; nothing else changes."""
 
@@ -84,7 +92,7 @@ class ExperimentChangeRequested(Event):
 
 
 class ExperimentChangeRefused(Event):
-    """A change that the search cannot make; it goes on as before."""
+    """A change that the search cannot make, or a deletion before its end; it goes on as before."""
 
     type: ClassVar[str] = "etude.experiment.change-refused.v1"
 
@@ -167,3 +175,12 @@ class ExperimentCanceled(Event):
     killed: bool = False
     requested_by: str = ""
     best: BestTrial | None = None
+
+
+class ExperimentDeleted(Event):
+    """The searcher has forgotten the experiment, and everyone else is to do so; what is still told of it is ignored."""
+
+    type: ClassVar[str] = "etude.experiment.deleted.v1"
+
+    revision: Revision
+    requested_by: str = ""

@@ -137,6 +137,11 @@ class MongoStore:
                 f"{collection.name}: {replaced - matched} of {replaced} documents were changed by somebody else"
             )
 
+    async def delete(self, collection: Collection, where: Where) -> int:
+        """Remove the documents that fit."""
+        with _away():
+            return int((await self._database[collection.name].delete_many(_filter(where))).deleted_count)
+
     async def _write(self, collection: Collection, writes: Sequence[Any], ordered: bool) -> int:
         """Write in bulk; returns how many documents were found to be replaced."""
         matched = 0

@@ -81,3 +81,6 @@ class DocumentStore(Protocol):
         ConflictError
             One was changed by somebody else; others may have been written.
         """
+
+    async def delete(self, collection: Collection, where: Where) -> int:
+        """Remove the documents that fit; returns how many there were."""

@@ -123,6 +123,11 @@ class SqliteStore:
 
         await self._run(work)
 
+    async def delete(self, collection: Collection, where: Where) -> int:
+        """Remove the documents that fit."""
+        clause, values = _where(where)
+        return int(await self._run(lambda db: db.execute(f'DELETE FROM "{collection.name}" {clause}', values).rowcount))
+
 
 def _create(db: sqlite3.Connection) -> None:
     db.execute("PRAGMA journal_mode = WAL")

@@ -4,9 +4,9 @@ import pytest
 
 from etude.bus import MemoryBroker, MemoryBus
 from etude.bus.topology import EVENTS, Queue
-from etude.events import AllocationGranted, Envelope, Event, ExperimentCanceled
+from etude.events import AllocationGranted, Envelope, Event, ExperimentCanceled, ExperimentDeleted
 from etude.store import ConflictError, SqliteStore
-from etude.store.schema import RUNNERS, TRIALS
+from etude.store.schema import EXPERIMENT_SHARES, RUNNERS, TRIALS
 from etude_scheduler.handlers import SchedulerHandlers
 from tests.unit.make import NOW, envelope
 from tests.unit.scheduler.pool import Pool, closed, ended, heartbeat, joined, requested, result
@@ -109,3 +109,24 @@ async def test_a_result_without_decision_is_repeated_by_repair(shell: Shell) -> 
     await shell.handlers.repair()
     [reminder] = await shell.hear()
     assert reminder.type == "etude.validation.completed.v1"
+
+
+async def test_the_trials_of_a_deleted_experiment_are_forgotten(shell: Shell) -> None:
+    await shell.hear(ACTIVATED, joined(), requested(1), requested(2))
+    await shell.hear(ExperimentCanceled(revision=8))
+    assert await shell.store.count(TRIALS, {}) == 2
+    await shell.hear(ExperimentDeleted(revision=9))
+    [left] = await shell.store.find(TRIALS, {})
+    assert left["allocation"] is not None, "trial 1 holds its slots until its runner says that it ended"
+    await shell.hear(ended(1))
+    assert await shell.store.count(TRIALS, {}) == 0
+
+
+async def test_what_is_still_told_of_it_makes_nothing(shell: Shell) -> None:
+    await shell.hear(ACTIVATED, joined(), ExperimentDeleted(revision=9))
+    for told in (requested(1), closed(1), result(1), ACTIVATED, ExperimentCanceled(revision=10)):
+        assert await shell.hear(told) == []
+    assert await Shell(shell.store).hear(requested(2)) == []
+    assert await shell.store.count(TRIALS, {}) == 0
+    [share] = await shell.store.find(EXPERIMENT_SHARES, {})
+    assert (share["state"], share["config"], share["model_definition"]) == ("deleted", None, None)

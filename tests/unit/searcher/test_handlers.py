@@ -6,19 +6,23 @@ import time
 import pytest
 
 from etude.bus import MemoryBroker, MemoryBus
-from etude.bus.topology import scheduler_pool
+from etude.bus.topology import metrics_events, scheduler_pool
 from etude.events import (
     Envelope,
     Event,
     EventError,
     ExperimentActivateRequested,
+    ExperimentCancelRequested,
+    ExperimentChangeRefused,
     ExperimentCompleted,
+    ExperimentDeleted,
+    ExperimentDeleteRequested,
     ExperimentPaused,
     ExperimentPauseRequested,
     TrialRequested,
 )
 from etude.store import DuplicateKeyError, SqliteStore
-from etude.store.schema import EXPERIMENTS, SEARCH_LOG
+from etude.store.schema import EXPERIMENTS, SEARCH_LOG, SEARCH_SNAPSHOTS
 from etude_searcher.handlers import SearchHandlers
 from tests.unit.make import NOW, created, envelope, raw_config, validation
 
@@ -31,8 +35,8 @@ class Searcher:
         self.broker = MemoryBroker()
         self.handlers = SearchHandlers(self.store, MemoryBus(self.broker), lambda: NOW, deadline)
 
-    def told(self) -> list[Envelope]:
-        ready = self.broker.queues[scheduler_pool().name].ready
+    def told(self, queue: str = scheduler_pool().name) -> list[Envelope]:
+        ready = self.broker.queues[queue].ready
         return [Envelope.parse(ready.popleft().body) for _ in range(len(ready))]
 
     async def log(self) -> list[int]:
@@ -201,3 +205,82 @@ async def test_the_experiment_document_keeps_up(searcher: Searcher) -> None:
     await searcher.handlers.handle([envelope(created()), envelope(validation(1, 400, loss=0.5))])
     [document] = await searcher.store.get(EXPERIMENTS, ["exp"])
     assert (document["state"], document["trials"], document["best"]["value"]) == ("active", 4, 0.5)
+
+
+DELETE = envelope(ExperimentDeleteRequested(requested_by="person"), id="delete")
+
+
+async def ended(searcher: Searcher) -> None:
+    await searcher.handlers.handle([envelope(created()), envelope(ExperimentCancelRequested(), id="cancel")])
+    searcher.told()
+
+
+async def test_of_a_deleted_experiment_only_the_last_decision_is_left(searcher: Searcher) -> None:
+    await ended(searcher)
+    await searcher.store.put(SEARCH_SNAPSHOTS, [{"_id": "exp:0:0", "experiment_id": "exp", "seq": 1, "part": 0}])
+    await searcher.handlers.handle([DELETE])
+    [told] = searcher.told()
+    assert told.data == ExperimentDeleted(revision=2, requested_by="person")
+    assert await searcher.log() == [2]
+    assert await searcher.store.count(SEARCH_SNAPSHOTS, {}) == 0
+    [document] = await searcher.store.find(EXPERIMENTS, {})
+    assert (document["state"], document["seq"], document["pool"]) == ("deleted", 3, "default")
+    assert "config" not in document
+
+
+async def test_what_is_told_of_a_deleted_experiment_is_ignored(searcher: Searcher) -> None:
+    await ended(searcher)
+    await searcher.handlers.handle([DELETE, envelope(validation(1, 400))])
+    searcher.told()
+    late = [envelope(created()), envelope(validation(1, 400)), envelope(ExperimentCancelRequested(), id="cancel")]
+    await searcher.handlers.handle(late)
+    assert searcher.told() == []
+    assert await searcher.log() == [2]
+
+
+async def test_who_asks_for_it_again_is_told_again(searcher: Searcher) -> None:
+    await ended(searcher)
+    await searcher.handlers.handle([DELETE])
+    [first] = searcher.told()
+    await searcher.handlers.handle([DELETE])
+    await searcher.handlers.repair()
+    assert [e.id for e in searcher.told()] == [first.id, first.id]
+
+
+async def test_an_experiment_that_goes_on_is_not_deleted(searcher: Searcher) -> None:
+    searcher.broker.declare(metrics_events())
+    await searcher.handlers.handle([envelope(created()), DELETE])
+    *_, refused = searcher.told(metrics_events().name)
+    assert isinstance(refused.data, ExperimentChangeRefused)
+    assert refused.data.reason == "the experiment is active; cancel it before it is deleted"
+    assert await searcher.log() == [0, 1]
+    [document] = await searcher.store.find(EXPERIMENTS, {})
+    assert document["state"] == "active"
+
+
+@pytest.mark.parametrize("fails", ["delete", "put_latest"])
+async def test_a_crash_while_it_is_deleted_is_made_good(searcher: Searcher, monkeypatch, fails: str) -> None:
+    async def crash(*_: object, **__: object) -> None:
+        raise OSError("killed")
+
+    await ended(searcher)
+    monkeypatch.setattr(searcher.store, fails, crash)
+    with pytest.raises(OSError, match="killed"):
+        await searcher.handlers.handle([DELETE])
+    monkeypatch.undo()
+    other = Searcher(searcher.store)
+    await other.handlers.handle([DELETE])
+    assert [type(e.data) for e in other.told()] == [ExperimentDeleted]
+    assert await other.log() == [2]
+    [document] = await other.store.find(EXPERIMENTS, {})
+    assert document["state"] == "deleted"
+
+
+async def test_who_decides_from_memory_does_not_bring_it_back(searcher: Searcher) -> None:
+    await ended(searcher)
+    other = Searcher(searcher.store)
+    await other.handlers.handle([DELETE])
+    assert len(other.told()) == 1
+    await searcher.handlers.handle([envelope(ExperimentDeleteRequested(), id="another")])  # its memory has the search
+    assert [type(e.data) for e in searcher.told()] == [ExperimentDeleted]
+    assert await searcher.log() == [2]

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from etude.artifacts import ArtifactError
 from etude.artifacts.model_definition import MAX_SIZE, unpack
-from etude.client.asking import ASK_AND_TELL
+from etude.client.asking import ASK_AND_TELL, ENDED
 from etude.client.change import ChangeError, read_changes
 from etude.client.experiment import NewExperiment, announced, prepare
 from etude.client.wish import VERBS, wish
@@ -23,6 +23,7 @@ from etude.events import (
     Envelope,
     Event,
     ExitReason,
+    ExperimentDeleteRequested,
     Length,
     ModelDefinition,
     RunnerChangeRequested,
@@ -182,6 +183,15 @@ def commands(queries: Queries, known: Known, publish: Publish, clock: Clock, sto
         except (ChangeError, ConfigError) as error:
             raise ProblemError(422, str(error)) from None
         await say(event, experiment_id)
+        return Response(status_code=202)
+
+    @router.delete("/experiments/{experiment_id}", **_ACCEPTED, responses=described(404, 409, 422, 503))
+    async def delete(request: Request, experiment_id: str) -> Response:
+        """Delete an experiment that is over: all that is known of it, and its checkpoints. There is no way back."""
+        state = (await known.experiment(experiment_id))["state"]
+        if state not in ENDED:
+            raise ProblemError(409, f"experiment {experiment_id} is {state}; cancel it before it is deleted")
+        await say(ExperimentDeleteRequested(requested_by=_who(request)), experiment_id)
         return Response(status_code=202)
 
     @router.post(

@@ -10,6 +10,7 @@ from etude_metrics.api.fresh import Fresh
 from etude_metrics.api.models import Experiment
 from etude_metrics.api.places import Place, part, sort_key
 from etude_metrics.reading import compact, in_parts
+from etude_metrics.views import DELETED
 
 SORTS = ("created_at", "ended_at", "name", "state", "owner", "progress", "trials", "best")
 _FIELDS = ("_id", *(name for name in Experiment.model_fields if name != "experiment_id"))
@@ -48,7 +49,10 @@ class Listing:
         return [{**self._experiments[id_], "experiment_id": id_} for id_ in ids], after
 
     async def changed(self, version: int) -> list[Document]:
-        """Those that changed since a version, and some that changed shortly before, in the order of their changes."""
+        """Those that changed since a version, and some that changed shortly before, in the order of their changes.
+
+        One that was deleted is among them once, in that state.
+        """
         await self.refresh()
         found = [e for e in self._experiments.values() if e["version"] > version - _AGAIN]
         return [{**e, "experiment_id": e["_id"]} for e in sorted(found, key=lambda e: int(e["version"]))]
@@ -69,7 +73,8 @@ class Listing:
             known = self._experiments.get(experiment["_id"])
             if known is not None and known["version"] >= experiment["version"]:
                 continue  # it is known, or was asked for earlier and came later
-            if experiment["order"] is not None:  # else it is one that only strangers talk of
+            known_to_all = experiment["order"] is not None  # else it is one that only strangers talk of, or was deleted
+            if known_to_all or experiment["_id"] in self._experiments:
                 self._experiments[experiment["_id"]] = compact({name: experiment[name] for name in _FIELDS})
                 self._changes += 1
             self._version = max(self._version, experiment["version"])
@@ -78,7 +83,8 @@ class Listing:
 def _fits(experiment: Document, where: Mapping[str, Any]) -> bool:
     text = (where.get("text") or "").casefold()
     return (
-        experiment["archived"] == bool(where.get("archived"))
+        experiment["state"] != DELETED
+        and experiment["archived"] == bool(where.get("archived"))
         and all(where.get(name) in (None, experiment[name]) for name in ("state", "owner"))
         and (not where.get("label") or where["label"] in experiment["labels"])
         and (not text or text in experiment["name"].casefold() or text in experiment["_id"])

@@ -13,7 +13,7 @@ from etude.store.schema import TRIAL_VIEWS
 from etude_metrics.api.answers import to_json, told
 from etude_metrics.api.known import Known
 from etude_metrics.api.models import Experiment, Trial
-from etude_metrics.api.problems import described
+from etude_metrics.api.problems import ProblemError, described
 from etude_metrics.api.queries import Queries
 
 _LOOK_SECONDS = 0.5
@@ -45,7 +45,10 @@ def live(store: DocumentStore, queries: Queries, known: Known) -> APIRouter:
     async def of_one(
         request: Request, experiment_id: str, last_event_id: _Number = None, since: _Since = None
     ) -> StreamingResponse:
-        """One experiment as it changes: events `experiment`, as lists show it, and `trials`, those that changed."""
+        """One experiment as it changes.
+
+        Events `experiment`, as lists show it, and `trials`, those that changed; `deleted` is the last one.
+        """
         await known.experiment(experiment_id)
         changes = _one(store, known, experiment_id, int(last_event_id or since or 0))
         return StreamingResponse(changes, headers=_HEADERS, media_type="text/event-stream")
@@ -72,7 +75,11 @@ async def _experiments(queries: Queries, version: int) -> AsyncIterator[bytes]:
 async def _one(store: DocumentStore, known: Known, experiment_id: str, version: int) -> AsyncIterator[bytes]:
     spoke = time.monotonic()
     while True:
-        experiment = await known.experiment(experiment_id)
+        try:
+            experiment = await known.experiment(experiment_id)
+        except ProblemError:  # it was there when it was asked for
+            yield _event("deleted", {"experiment_id": experiment_id})
+            return
         if experiment["version"] > version:
             where = {"experiment_id": experiment_id, "version": Above(version)}
             changed = [told(Trial, trial) for trial in await store.find(TRIAL_VIEWS, where, ("version", "trial_id"))]

@@ -144,6 +144,10 @@ class Experiment:
         """Show it in lists again."""
         self._client.request(self.id, "unarchive")
 
+    def delete(self) -> None:
+        """Delete it, once it is over: all that is known of it, and its checkpoints. There is no way back."""
+        self._client.delete(self.id)
+
     def change(self, *assignments: str) -> None:
         """Change or extend it: ``experiment.change("max_trials=+50")``."""
         self._client.change(self.id, assignments)

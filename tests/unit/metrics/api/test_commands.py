@@ -11,8 +11,10 @@ from etude.events import (
     CheckpointDiscarded,
     CheckpointSaved,
     ExperimentArchiveRequested,
+    ExperimentCanceled,
     ExperimentChangeRequested,
     ExperimentCreated,
+    ExperimentDeleteRequested,
     ExperimentPauseRequested,
     FileEntry,
     Length,
@@ -101,6 +103,16 @@ async def test_an_experiment_is_paused_archived_and_changed(api: Api) -> None:
     await api.tell(archive)
     assert (await api.get("/experiments"))["items"] == []
     assert [e["experiment_id"] for e in (await api.get("/experiments", archived=True))["items"]] == ["exp"]
+
+
+async def test_an_experiment_is_deleted_once_it_is_over(api: Api) -> None:
+    await api.tell(created())
+    refused = await api.http.delete("/api/v1/experiments/exp")
+    assert refused.status_code == 409
+    assert "is created; cancel it before it is deleted" in refused.json()["detail"]
+    await api.tell(ExperimentCanceled(revision=2))
+    assert (await api.http.delete("/api/v1/experiments/exp")).status_code == 202
+    assert [envelope.data for envelope in api.published] == [ExperimentDeleteRequested()]
 
 
 async def test_what_makes_no_sense_is_refused_and_asks_for_nothing(api: Api) -> None:

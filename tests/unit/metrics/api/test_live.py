@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from etude.events import ExperimentDeleted
 from etude_metrics.api import live
 from tests.unit.make import created, raw_config, validation
 from tests.unit.metrics.api.asking import Api, requested
@@ -78,3 +79,24 @@ async def test_a_stream_that_has_nothing_to_tell_says_that_it_lives(api: Api, mo
 
 async def test_there_is_no_stream_of_an_experiment_that_does_not_exist(api: Api) -> None:
     assert (await api.get("/experiments/nothing/events", 404))["detail"].startswith("no experiment nothing")
+
+
+async def test_the_last_thing_to_hear_of_an_experiment_is_that_it_was_deleted(api: Api) -> None:
+    await api.tell(created())
+    stream = of_one(api)
+    await stream.next()
+    await api.tell(ExperimentDeleted(revision=9))
+    assert await stream.next() == ("deleted", {"experiment_id": "exp"})
+    with pytest.raises(StopAsyncIteration):
+        await stream.next()
+
+
+async def test_lists_are_told_that_one_was_deleted(api: Api) -> None:
+    await api.tell(created())
+    stream = Stream(live._experiments(api.queries, 0))
+    await stream.next()
+    await api.tell(ExperimentDeleted(revision=9))
+    name, experiment = await stream.next()
+    assert (name, experiment["experiment_id"], experiment["state"]) == ("experiment", "exp", "deleted")
+    assert (await api.get("/experiments"))["items"] == []
+    await api.get("/experiments/exp", 404)

@@ -50,11 +50,15 @@ export function follow(path, since, heard) {
   };
   source.onopen = () => say("live", false);
   source.onerror = () => say("connection lost; trying again", true);
-  for (const name of ["experiment", "trials"]) {
-    source.addEventListener(name, (event) => heard(name, JSON.parse(event.data)));
-  }
-  return () => {
+  const stop = () => {
     source.close();
     say("", false);
   };
+  for (const name of ["experiment", "trials", "deleted"]) {
+    source.addEventListener(name, (event) => {
+      if (name === "deleted") stop(); // nothing comes after it
+      heard(name, JSON.parse(event.data));
+    });
+  }
+  return stop;
 }

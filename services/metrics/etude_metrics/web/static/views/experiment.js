@@ -1,7 +1,7 @@
 // One experiment: figures, trials, decisions, configuration; with what may be done to it.
 
 import { follow, get, post } from "/static/api.js";
-import { facts, fill, h, problem, renew, state } from "/static/dom.js";
+import { empty, facts, fill, h, problem, renew, state } from "/static/dom.js";
 import { Figure } from "/static/figure.js";
 import { duration, hyperparameters, number, percent, time } from "/static/format.js";
 import { tabs } from "/static/tabs.js";
@@ -11,6 +11,11 @@ import { TrialTable } from "/static/views/trial_table.js";
 
 const OVERVIEW = [["best", "Best so far"], ["curves", "Learning curves"], ["ladder", "Rungs: who reached which"], ["timeline", "Who ran where, and when"]];
 const HYPERPARAMETERS = [["parallel", "Parallel coordinates", true], ["importance", "What matters"], ["contour", "The two that matter most"], ["slices", "One by one", true]];
+const SURE = {
+  cancel: "Cancel this experiment?",
+  kill: "Kill this experiment?",
+  delete: "Delete this experiment, all that is known of it and its checkpoints? There is no way back.",
+};
 
 export async function experiment(main, id) {
   const path = `/experiments/${encodeURIComponent(id)}`;
@@ -79,15 +84,16 @@ export async function experiment(main, id) {
     renew(buttons,
       live ? command("pause", "Pause") : [], now.state === "paused" ? command("activate", "Resume", true) : [],
       live || now.state === "paused" ? [command("cancel", "Cancel"), command("kill", "Kill")] : [],
+      !live && now.state !== "paused" ? command("delete", "Delete") : [],
       now.archived ? command("unarchive", "Unarchive") : command("archive", "Archive"));
   }
 
   function command(verb, label, first = false) {
     const act = async (event) => {
-      if (["kill", "cancel"].includes(verb) && !confirm(`${label} this experiment?`)) return;
+      if (verb in SURE && !confirm(SURE[verb])) return;
       event.target.disabled = true;
       try {
-        await post(`${path}/${verb}`);
+        await (verb === "delete" ? post(path, null, "DELETE") : post(`${path}/${verb}`));
         fill(said, h("p", { className: "quiet" }, `Asked to ${verb}.`));
       } catch (error) {
         fill(said, problem(error));
@@ -98,6 +104,10 @@ export async function experiment(main, id) {
 
   tell();
   return follow(`${path}/events`, now.version ?? 0, async (name, data) => {
+    if (name === "deleted") {
+      fill(main, h("h1", {}, now.name || id), empty("This experiment was deleted. ", h("a", { href: "/" }, "To the others"), "."));
+      return;
+    }
     if (name === "trials") {
       trials.take(data);
       return;

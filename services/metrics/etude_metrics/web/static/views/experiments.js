@@ -91,6 +91,13 @@ export async function experiments(main) {
 
   await load(true);
   return follow("/events", Date.now() * 1000, (_, experiment) => {
+    if (experiment.state === "deleted") {
+      rows.get(experiment.experiment_id)?.remove();
+      rows.delete(experiment.experiment_id);
+      count();
+      tell();
+      return;
+    }
     if (rows.has(experiment.experiment_id)) row(experiment);
     else if (!Object.values(filters()).some(Boolean) && !experiment.archived) body.prepend(row(experiment));
     tell();
