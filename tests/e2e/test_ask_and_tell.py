@@ -49,6 +49,12 @@ def test_what_is_asked_is_trained_here_and_the_search_comes_to_its_end(running: 
     assert experiment.best["value"] == min(t.value for t in experiment.trials() if t.value is not None)
     assert experiment.trial(4).state == "errored"
     assert "burned" in str(experiment.trial(4).document["detail"])
+    assert experiment.retry() == [4]
+    for question in asking:
+        assert question.trial_id == 4
+        asking.tell(question, {"loss": -float(question.length)})
+    assert experiment.best is not None
+    assert experiment.best["trial_id"] == 4
     audit(running.database["search_log"].find({"experiment_id": experiment.id}).sort("seq"))
 
 

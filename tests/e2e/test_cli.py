@@ -270,3 +270,31 @@ def test_without_an_installation_the_command_line_says_so(installation: Installa
     assert done.returncode == 1
     assert "is ETUDE_API_URL right?" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_what_failed_for_want_of_something_is_tried_again_once_it_is_there(
+    installation: Installation, tmp_path: Path
+) -> None:
+    installation.start_services()
+    installation.start_runner("one", slots=2)
+    dataset = tmp_path / "dataset"
+    config = line_config(tmp_path, f"needs {dataset}", "good", max_restarts=1)
+    experiment_id = installation.create(config, LINE)
+    assert installation.wait(experiment_id)["state"] == "completed"
+
+    def trials() -> list[tuple[str, int, int]]:
+        found = installation.ask(f"/experiments/{experiment_id}/trials")["items"]
+        return sorted((trial["state"], trial["attempt"], trial["restarts"]) for trial in found)
+
+    assert trials() == [("errored", 1, 1), ("finished", 1, 0)]
+    said = installation.etude("trial", "retry", experiment_id)
+    assert "name the trials, or say --state failed" in said.stderr
+    dataset.touch()
+    said = installation.etude("trial", "retry", experiment_id, "--state", "failed")
+    [number] = said.stdout.split()
+    installation.until(lambda: trials() == [("finished", 1, 0), ("finished", 2, 0)], 60, "it is tried again")
+    assert installation.wait(experiment_id)["state"] == "completed"
+    lines = installation.etude("trial", "logs", experiment_id, number).stdout
+    assert "from 2" in lines, "it goes on from its checkpoint"
+    said = installation.etude("trial", "retry", experiment_id, "--state", "failed")
+    assert f"no trial of {experiment_id} has failed" in said.stderr

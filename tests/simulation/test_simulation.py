@@ -11,19 +11,19 @@ SEEDS = 200
 SPACE = {"rate": {"type": "log", "minval": -4, "maxval": 0}}
 
 
-def config(searcher: dict[str, Any]) -> dict[str, Any]:
+def config(searcher: dict[str, Any], max_restarts: int = 3) -> dict[str, Any]:
     common = {"metric": "loss", "max_length": {"batches": 400}}
     return {
         "entrypoint": "model:Trial",
         "hyperparameters": SPACE,
-        "max_restarts": 3,
+        "max_restarts": max_restarts,
         "searcher": {**common, **searcher},
     }
 
 
 EXPERIMENTS = {
     "halving": config({"name": "async_halving", "num_rungs": 3, "max_trials": 12, "max_concurrent_trials": 8}),
-    "random": config({"name": "random", "max_trials": 6, "max_concurrent_trials": 4}),
+    "random": config({"name": "random", "max_trials": 6, "max_concurrent_trials": 4}, max_restarts=0),
     "doomed": config({"name": "random", "max_trials": 50, "max_concurrent_trials": 3}),
 }
 

@@ -22,7 +22,7 @@ class Luck:
     nan : the metric is not a number; missing: there is none
     """
 
-    crash: float = 0.03
+    crash: float = 0.1
     invalid: float = 0.01
     nan: float = 0.01
     missing: float = 0.005

@@ -20,11 +20,20 @@ from etude.events import (
     ExperimentDeleteRequested,
     ExperimentKillRequested,
     ExperimentPauseRequested,
+    ExperimentRetryRequested,
     ModelDefinition,
     Slot,
 )
 from etude.store import Document, SqliteStore
-from etude.store.schema import COLLECTIONS, EXPERIMENT_SHARES, EXPERIMENT_VIEWS, EXPERIMENTS, SEARCH_LOG, TRIALS
+from etude.store.schema import (
+    COLLECTIONS,
+    EXPERIMENT_SHARES,
+    EXPERIMENT_VIEWS,
+    EXPERIMENTS,
+    SEARCH_LOG,
+    TRIAL_VIEWS,
+    TRIALS,
+)
 from etude_metrics.service import MetricsService
 from etude_scheduler.scheduler import Timing
 from etude_scheduler.service import SchedulerService
@@ -125,6 +134,8 @@ class World:
             assert view["best"] == experiment["best"]
         for trial in await self.store.find(TRIALS, {}):
             assert not trial["open"], trial
+            [view] = await self.store.get(TRIAL_VIEWS, [trial["_id"]])
+            assert (view["attempt"], view["close_reason"]) == (trial["attempt"], trial["closed"])
         for key, leases in self.story.leases.items():
             assert leases == sorted(leases), f"trial {key} was granted leases {leases}"
 
@@ -176,11 +187,14 @@ class World:
         await bus.publish([_wrap("doomed", wish(requested_by="person"))])
 
     async def _want_more(self, bus: ChaosBus) -> None:
-        """A person who extends a search, while it runs or after its end."""
+        """A person who extends a search, and tries again what failed, while it runs or after its end."""
         if not self.calm:
             await asyncio.sleep(25 + self.dice.expovariate(1 / 120))
             experiment_id, trials = self.dice.choice([("halving", 14), ("random", 8)])
             await bus.publish([_wrap(experiment_id, ExperimentChangeRequested(max_trials=trials))])
+            for _ in range(3):
+                await asyncio.sleep(self.dice.expovariate(1 / 100))
+                await bus.publish([_wrap(experiment_id, ExperimentRetryRequested())])
 
     def _bus(self) -> ChaosBus:
         return ChaosBus(self.broker, self.dice, self.weather, self.story.published)

@@ -110,6 +110,7 @@ def new_trial(experiment_id: str, trial_id: int) -> Document:
         "metrics": None,
         "best": None,
         "standing": _LAST_PLACE,
+        "attempt": 1,
         "restarts": 0,
         "exited": False,
         "lease_number": 0,
@@ -148,6 +149,7 @@ def tell_experiment(view: Document, envelope: Envelope) -> None:
             _keep_best(view, event.best, event.revision)
         case ExperimentActivated() | ExperimentPaused() if event.revision >= view["revision"]:
             view["state"], view["revision"], view["ended_at"] = _STATES[type(event)], event.revision, None
+            view["reason"] = None
             if isinstance(event, ExperimentActivated):
                 _describe(view, event.config)
                 view["model_definition"] = event.model_definition.to_json()
@@ -169,6 +171,13 @@ def tell_experiment(view: Document, envelope: Envelope) -> None:
 def tell_trial(view: Document, envelope: Envelope, experiment: Document) -> None:
     """Take over what an event says about a trial."""
     event, time = envelope.data, envelope.time.isoformat()
+    attempt = getattr(event, "attempt", view["attempt"])
+    if attempt < view["attempt"]:
+        return
+    if attempt > view["attempt"]:
+        view.update(
+            attempt=attempt, restarts=0, exited=False, close_reason=None, ended_at=None, detail=None, log_tail=[]
+        )
     match event:
         case TrialRequested():
             view["hyperparameters"], view["seed"] = event.hyperparameters, event.seed

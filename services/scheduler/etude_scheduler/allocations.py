@@ -126,6 +126,7 @@ class Allocations:
 
     def _exit(self, execution: Execution, ended: AllocationEnded, reason: ExitReason) -> None:
         exited = TrialExited(
+            attempt=execution.attempt,
             trial_id=execution.trial_id,
             reason=reason,
             restarts=execution.restarts,

@@ -88,7 +88,7 @@ class Execution:
     """One trial as the scheduler knows it; a document of the ``trials`` collection.
 
     What is said about a trial may come in any order and more than once, so every field only grows: the target, the
-    length it was paused at, the lease number; and closed stays closed.
+    length it was paused at, the attempt, the lease number; and closed stays closed.
 
     Attributes
     ----------
@@ -97,6 +97,7 @@ class Execution:
     checkpoint : the latest one, ``{"uri", "length"}``, and ``foreign`` if it is another trial's
     last_validation : data of the validation.completed event, to say it again if no decision comes
     exited : data of the trial.exited event, to say it again
+    attempt : of trying it; a later one begins without restarts, and open
     closed_with_experiment : closed for no other reason than the end of its experiment, which may be extended
     resident : where its process rests in memory, if it was paused
     """
@@ -114,6 +115,7 @@ class Execution:
     paused_at: int = -1
     validated: int = -1
     lease_number: int = 0
+    attempt: int = 1
     restarts: int = 0
     closed: str | None = None
     closed_with_experiment: bool = False
@@ -165,6 +167,7 @@ class Execution:
     def request(self, event: TrialRequested, now: datetime) -> None:
         """The searcher wants this trial."""
         self.reopen()
+        self.try_again(event.attempt)
         if not self.requested:
             self.requested = True
             self.requested_at = now.isoformat()
@@ -177,6 +180,12 @@ class Execution:
             self.target = max(self.target, event.train_until.amount)
         self.aim(event.train_until)
 
+    def try_again(self, attempt: int) -> None:
+        """If this attempt is a later one, what ended the one before counts no more."""
+        if attempt > self.attempt:
+            self.attempt, self.restarts = attempt, 0
+            self.closed = self.exited = None
+
     def aim(self, target: Length) -> None:
         """Train until there, if that is further than before: a search that was extended may want more of a trial."""
         self.unit = target.unit.value
@@ -185,9 +194,12 @@ class Execution:
             self.closed = None
         self.target = max(self.target, target.amount)
 
-    def close(self, reason: CloseReason) -> None:
-        """Nothing more is wanted of it."""
+    def close(self, reason: CloseReason, attempt: int | None = None) -> None:
+        """Nothing more is wanted of it: of an attempt, or of whichever it is at."""
+        if attempt is not None and attempt < self.attempt:
+            return
         self.reopen()
+        self.try_again(attempt or self.attempt)
         self.closed = self.closed or reason.value
 
     def saved(self, uri: str, length: int) -> None:

@@ -170,7 +170,9 @@ class Scheduler:
                 self._update(experiment_id, trial_id, lambda e: _pause(e, event.length.amount))
             case TrialClosed(trial_id=trial_id):
                 self._update(
-                    experiment_id, trial_id, lambda e: None if event.outdated(e.target) else e.close(event.reason)
+                    experiment_id,
+                    trial_id,
+                    lambda e: None if event.outdated(e.target) else e.close(event.reason, event.attempt),
                 )
             case AllocationStarted() | AllocationEnded() | ValidationCompleted() | CheckpointSaved():
                 self._hear_of_allocation(experiment_id, event)

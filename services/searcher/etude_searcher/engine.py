@@ -112,9 +112,29 @@ class SearchEngine:
 
     def trial_exited(self, trial_id: int, reason: ExitReason, detail: str = "") -> list[Event]:
         """Decide how to go on without a trial, which is closed."""
-        self._end(self.trials[trial_id])
-        closed = TrialClosed(trial_id=trial_id, reason=_CLOSED_AS[reason], detail=detail)
-        return [closed, *self._carry_out(self.method.trial_exited(trial_id, reason))]
+        trial = self.trials[trial_id]
+        self._end(trial)
+        trial.given_up = reason is ExitReason.RESTARTS_USED_UP
+        return [
+            self._closed(trial, _CLOSED_AS[reason], detail),
+            *self._carry_out(self.method.trial_exited(trial_id, reason)),
+        ]
+
+    def retry(self, trial_ids: Iterable[int]) -> list[Event]:
+        """Try trials again that were given up, as if nobody had given them up.
+
+        Raises
+        ------
+        UnchangeableError
+            The method cannot take them back; nothing has been changed.
+        """
+        events: list[Event] = []
+        for trial_id in trial_ids:
+            operations = self.method.trial_returned(trial_id)
+            trial = self.trials[trial_id]
+            trial.given_up, trial.returned, trial.attempt = False, True, trial.attempt + 1
+            events += self._carry_out(operations)
+        return events
 
     def change(self, config: ExperimentConfig) -> list[Event]:
         """Go on under another configuration of the same search: more trials, longer ones, more or fewer at a time.
@@ -187,7 +207,7 @@ class SearchEngine:
         for trial in self.trials.values():
             if trial.open:
                 self._end(trial)
-                events.append(TrialClosed(trial_id=trial.trial_id, reason=reason))
+                events.append(self._closed(trial, reason))
         return events
 
     @property
@@ -259,7 +279,7 @@ class SearchEngine:
             else f"{metric} is {value} at {trial.target} {self._unit}"
         )
         self._end(trial)
-        closed = TrialClosed(trial_id=trial.trial_id, reason=CloseReason.ERRORED, detail=detail)
+        closed = self._closed(trial, CloseReason.ERRORED, detail)
         if isinstance(self.method, CustomSearch):
             return [closed]
         return [
@@ -272,7 +292,7 @@ class SearchEngine:
         self._open -= 1
 
     def _reopen(self, trial: Trial) -> None:
-        """A search that was extended may want a trial again that it had closed."""
+        """A search that was extended may want a trial again that it had closed, and a person one that failed."""
         if not trial.open:
             trial.open = True
             self._open += 1
@@ -292,6 +312,9 @@ class SearchEngine:
                 trial = self.trials[trial_id]
                 self._reopen(trial)
                 trial.target, trial.training = target, True
+                if trial.returned:
+                    trial.returned = False
+                    return self._request(trial)
                 return TrialContinued(trial_id=trial_id, train_until=self._length(target))
             case Pause(trial_id):
                 self._reopen(self.trials[trial_id])
@@ -299,7 +322,10 @@ class SearchEngine:
             case Close(trial_id, reason):
                 trial = self.trials[trial_id]
                 self._end(trial)
-                return TrialClosed(trial_id=trial_id, reason=reason, length=self._length(trial.target))
+                return self._closed(trial, reason, length=self._length(trial.target))
+
+    def _closed(self, trial: Trial, reason: CloseReason, detail: str = "", length: Length | None = None) -> TrialClosed:
+        return TrialClosed(trial_id=trial.trial_id, reason=reason, detail=detail, length=length, attempt=trial.attempt)
 
     def _begin(self, trial: Trial) -> TrialRequested:
         self.trials[trial.trial_id] = trial
@@ -317,6 +343,7 @@ class SearchEngine:
             source_checkpoint=trial.source or self.config.searcher.source_checkpoint_uuid,
             bracket=bracket,
             rungs=rungs,
+            attempt=trial.attempt,
         )
 
     def _length(self, amount: int) -> Length:

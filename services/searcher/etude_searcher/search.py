@@ -28,6 +28,7 @@ from etude.events import (
     ExperimentPauseRequested,
     ExperimentProgressed,
     ExperimentRejected,
+    ExperimentRetryRequested,
     SearchAnswered,
     TrialExited,
     ValidationCompleted,
@@ -47,6 +48,7 @@ _REQUESTS = (
     ExperimentCancelRequested,
     ExperimentKillRequested,
     ExperimentDeleteRequested,
+    ExperimentRetryRequested,
 )
 
 
@@ -107,7 +109,7 @@ class Search:
         self.engine: SearchEngine | None = None
         self.final: Event | None = None
         self._decided: dict[tuple[int, int], int] = {}
-        self._exited: dict[int, int] = {}
+        self._exited: dict[tuple[int, int], int] = {}  # by trial and attempt
         self._asking: Asking | None = None  # for a custom method
         self._answered: dict[int, int] = {}  # questions to the decisions that their answers led to
         self._requests: dict[str, int] = {}  # by id: a pause that comes again after an activation is none
@@ -160,7 +162,7 @@ class Search:
             case ValidationCompleted():
                 return self._decided.get((event.trial_id, event.length.amount))
             case TrialExited():
-                return self._exited.get(event.trial_id)
+                return self._exited.get((event.trial_id, event.attempt))
             case SearchAnswered():
                 return self._answered.get(event.ask)
         return self._requests.get(cause_id)
@@ -206,7 +208,7 @@ class Search:
             "seq": self.seq,
             "engine": self.engine.snapshot() if self.engine else None,
             "decided": [[trial, length, seq] for (trial, length), seq in self._decided.items()],
-            "exited": list(self._exited.items()),
+            "exited": [[trial, attempt, seq] for (trial, attempt), seq in self._exited.items()],
             "requests": self._requests,
             "asking": self._asking.snapshot() if self._asking else None,
             "answered": list(self._answered.items()),
@@ -227,7 +229,7 @@ class Search:
         search.state = State(snapshot["state"])
         search.seq = snapshot["seq"]
         search._decided = {(trial, length): seq for trial, length, seq in snapshot["decided"]}
-        search._exited = dict(snapshot["exited"])
+        search._exited = {(trial, attempt): seq for trial, attempt, seq in snapshot["exited"]}
         search._requests = dict(snapshot["requests"])
         search._answered = dict(snapshot["answered"])
         if search.engine is not None and isinstance(search.engine.config.searcher, CustomConfig):
@@ -277,6 +279,8 @@ class Search:
             return None
         if isinstance(event, ExperimentChangeRequested):
             return self._change(event)
+        if isinstance(event, ExperimentRetryRequested):
+            return self._retry(event)
         if self.state.ended:
             return None
         match event:
@@ -285,7 +289,8 @@ class Search:
                 return self._validation(event) if self.engine.expects(trial_id, event.length.amount) else None
             case TrialExited(trial_id=trial_id):
                 self._know(trial_id)
-                return self._exit(event) if self.engine.trials[trial_id].open else None
+                trial = self.engine.trials[trial_id]
+                return self._exit(event) if trial.open and event.attempt >= trial.attempt else None
             case SearchAnswered():
                 return self._hear_answer(event)
             case ExperimentPauseRequested() if self.state is State.ACTIVE:
@@ -318,7 +323,7 @@ class Search:
 
     def _exit(self, event: TrialExited) -> list[Event]:
         assert self.engine is not None
-        self._exited[event.trial_id] = self.seq
+        self._exited[event.trial_id, event.attempt] = self.seq
         return self.engine.trial_exited(event.trial_id, event.reason, event.detail) + self._ask(event)
 
     def _change(self, event: ExperimentChangeRequested) -> list[Event] | None:
@@ -331,13 +336,40 @@ class Search:
             config = parse(raw)
             events = self.engine.change(config)
         except (ConfigError, UnchangeableError) as error:
-            return [ExperimentChangeRefused(revision=self.seq, reason=str(error), requested_by=event.requested_by)]
+            return self._refuse(str(error), event.requested_by)
         self.config = raw
-        if self.state is State.COMPLETED:
+        return self._go_on(events)
+
+    def _retry(self, event: ExperimentRetryRequested) -> list[Event]:
+        """Trials that were given up; a search that is over goes on with them, unless somebody ended it."""
+        assert self.engine is not None
+        trials = self.engine.trials
+        failed = [number for number, trial in trials.items() if trial.given_up]
+        others = [number for number in event.trial_ids if number not in failed]
+        if self.state is State.CANCELED:
+            return self._refuse("the experiment was canceled; fork it to begin anew", event.requested_by)
+        if self.engine.failure is not None:
+            return self._refuse(f"the search itself has failed: {self.engine.failure}", event.requested_by)
+        if others or not failed:
+            which = f"trial {', '.join(map(str, others))}" if others else "any trial"
+            return self._refuse(f"cannot retry {which}: not given up after its restarts", event.requested_by)
+        try:
+            events = self.engine.retry(sorted(set(event.trial_ids)) or failed)
+        except UnchangeableError as error:
+            return self._refuse(str(error), event.requested_by)
+        return self._go_on(events)
+
+    def _go_on(self, events: list[Event]) -> list[Event]:
+        """What follows from having more to do, also for a search that was over."""
+        assert self.engine is not None
+        if self.state.ended:
             if self.engine.finished:
                 return []
             self.state, self.final = State.ACTIVE, None
         return [self._activated(), *events] if self.state is State.ACTIVE else events
+
+    def _refuse(self, reason: str, requested_by: str) -> list[Event]:
+        return [ExperimentChangeRefused(revision=self.seq, reason=reason, requested_by=requested_by)]
 
     def _cancel(self, requested_by: str, *, killed: bool) -> list[Event]:
         assert self.engine is not None
@@ -352,8 +384,7 @@ class Search:
         if self.state is State.DELETED:
             return None
         if not self.state.ended:
-            reason = f"the experiment is {self.state}; cancel it before it is deleted"
-            return [ExperimentChangeRefused(revision=self.seq, reason=reason, requested_by=requested_by)]
+            return self._refuse(f"the experiment is {self.state}; cancel it before it is deleted", requested_by)
         self.state = State.DELETED
         self.final = ExperimentDeleted(revision=self.seq, requested_by=requested_by)
         return [self.final]

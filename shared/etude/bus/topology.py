@@ -71,6 +71,7 @@ def searcher_partition(number: int) -> Queue:
         "kill-requested",
         "change-requested",
         "delete-requested",
+        "retry-requested",
     )
     keys = [*(f"experiment.{verb}" for verb in requests), "validation.completed", "trial.exited", "search.answered"]
     return Queue(f"etude.searcher.{number}", EVENTS, tuple(f"{key}.*.{number}" for key in keys))

@@ -82,6 +82,19 @@ def logs(
         time.sleep(_PAUSE_SECONDS)
 
 
+@app.command()
+def retry(
+    experiment_id: Experiment,
+    trial_ids: Annotated[list[int] | None, typer.Argument(metavar="[TRIAL]...")] = None,
+    state: Annotated[str, typer.Option(help="failed: all that used up their restarts.")] = "",
+) -> None:
+    """Try trials again that failed, from their latest checkpoints; a search that is over goes on."""
+    if state not in ("", "failed", "errored") or bool(trial_ids) == bool(state):
+        raise typer.BadParameter("name the trials, or say --state failed")
+    for trial_id in client().retry(experiment_id, trial_ids or ()):
+        typer.echo(trial_id)
+
+
 def _row(trial: dict[str, Any]) -> tuple[str, ...]:
     best = f"{trial['best']['value']:.6g}" if trial["best"] else "-"
     at, restarts = str(trial["length"] or 0), str(trial["restarts"])

@@ -49,7 +49,7 @@ class Asking:
     def __init__(self, client: "Client", experiment_id: str) -> None:
         self._api = client.api
         self.experiment = Experiment(client, experiment_id)
-        self._asked: set[tuple[int, int]] = set()
+        self._asked: set[tuple[int, int, int]] = set()
 
     def ask(self, patience: float | None = None) -> Question | None:
         """What to train next; None if the search is over.
@@ -73,7 +73,7 @@ class Asking:
             state = self.experiment.state  # asked before the trials, so that none of them is missed
             for trial in self._api.pages(f"{path}/trials", limit=1000):
                 if (question := self._question(trial)) is not None:
-                    self._asked.add((question.trial_id, question.length))
+                    self._asked.add((question.trial_id, trial["attempt"], question.length))
                     return question
             if state in ENDED:
                 return None
@@ -117,6 +117,6 @@ class Asking:
             return None
         [length] = trial["target"].values()
         since = trial["length"] or 0
-        if since >= length or (trial["trial_id"], length) in self._asked:
+        if since >= length or (trial["trial_id"], trial["attempt"], length) in self._asked:
             return None
         return Question(trial["trial_id"], dict(trial["hyperparameters"]), length, since)

@@ -13,6 +13,8 @@ from etude.client.handles import Experiment
 from etude.client.settings import NO_BROKER, ClientSettings
 from etude.config import ExperimentConfig, load, parse
 
+_HEARD_SECONDS = 0.1
+
 
 class Client:
     """Creates experiments by events, and asks about them over HTTP; without a broker, all goes over HTTP.
@@ -124,7 +126,17 @@ class Client:
         ChangeError
             A change makes no sense.
         """
-        self._commands.change(self.api.get(f"/experiments/{experiment_id}"), assignments)
+        before = self.api.get(f"/experiments/{experiment_id}")
+        self._commands.change(before, assignments)
+        self._until_heard(before)
+
+    def _until_heard(self, before: dict[str, Any], patience: float = 3.0) -> None:
+        """Let an experiment that was over go on, or refuse to, so that who waits for its end waits for the next one."""
+        deadline = time.monotonic() + patience
+        now = before
+        while now["state"] in ENDED and now["refused"] == before["refused"] and time.monotonic() < deadline:
+            time.sleep(_HEARD_SECONDS)
+            now = self.api.get(f"/experiments/{before['experiment_id']}")
 
     def delete(self, experiment_id: str) -> None:
         """Delete an experiment that is over: all that is known of it, and its checkpoints. There is no way back.
@@ -138,6 +150,29 @@ class Client:
         if state not in ENDED:
             raise ApiError(f"experiment {experiment_id} is {state}; cancel it before it is deleted")
         self._commands.delete(experiment_id)
+
+    def retry(self, experiment_id: str, trial_ids: Sequence[int] = ()) -> list[int]:
+        """Try trials again that used up their restarts, from their latest checkpoints; a search that is over goes on.
+
+        Parameters
+        ----------
+        trial_ids : all that failed, if none is named; these are returned
+
+        Raises
+        ------
+        ApiError
+            There is no such experiment, or none of its trials failed, or not all of those that are named.
+        """
+        path = f"/experiments/{experiment_id}/trials"
+        failed = [trial["trial_id"] for trial in self.api.pages(path, limit=1000, state="errored")]
+        if others := sorted(set(trial_ids) - set(failed)):
+            raise ApiError(f"not failed: {', '.join(map(str, others))}; only trials that did are tried again")
+        if not failed:
+            raise ApiError(f"no trial of {experiment_id} has failed")
+        before = self.api.get(f"/experiments/{experiment_id}")
+        self._commands.retry(experiment_id, list(trial_ids))
+        self._until_heard(before)
+        return list(trial_ids) or failed
 
     def change_runner(self, runner_id: str, enabled: bool, drain: bool = False, reason: str = "") -> None:
         """Take a runner out of service, or back into it.

@@ -15,7 +15,14 @@ from etude.client.experiment import prepare
 from etude.client.settings import ClientSettings
 from etude.client.wish import wish
 from etude.config import ExperimentConfig
-from etude.events import CheckpointDiscarded, Envelope, Event, ExperimentDeleteRequested, RunnerChangeRequested
+from etude.events import (
+    CheckpointDiscarded,
+    Envelope,
+    Event,
+    ExperimentDeleteRequested,
+    ExperimentRetryRequested,
+    RunnerChangeRequested,
+)
 from etude.service.clock import utc_now
 
 
@@ -43,6 +50,9 @@ class Commands(Protocol):
 
     def delete(self, experiment_id: str) -> None:
         """Delete an experiment that is over."""
+
+    def retry(self, experiment_id: str, trial_ids: Sequence[int]) -> None:
+        """Try trials again that failed; all of them if none is named."""
 
 
 class ByBroker:
@@ -82,6 +92,11 @@ class ByBroker:
     def delete(self, experiment_id: str) -> None:
         """Publish it."""
         self._tell(ExperimentDeleteRequested(requested_by=self._settings.user), experiment_id)
+
+    def retry(self, experiment_id: str, trial_ids: Sequence[int]) -> None:
+        """Publish it."""
+        event = ExperimentRetryRequested(trial_ids=list(trial_ids), requested_by=self._settings.user)
+        self._tell(event, experiment_id)
 
     def _tell(self, event: Event, experiment_id: str | None, pool: str = "default") -> None:
         self._publish(Envelope.wrap(event, source="client", time=utc_now(), experiment_id=experiment_id, pool=pool))
@@ -138,6 +153,10 @@ class ByApi:
     def delete(self, experiment_id: str) -> None:
         """Ask for it."""
         self._api.send("DELETE", f"/experiments/{experiment_id}")
+
+    def retry(self, experiment_id: str, trial_ids: Sequence[int]) -> None:
+        """Ask for it."""
+        self._api.send("POST", f"/experiments/{experiment_id}/retries", trials=list(trial_ids))
 
 
 def _run(work: Callable[[], Coroutine[Any, Any, list[Envelope]]]) -> list[Envelope]:

@@ -40,6 +40,7 @@ from etude.events.experiment import (
     ExperimentPauseRequested,
     ExperimentProgressed,
     ExperimentRejected,
+    ExperimentRetryRequested,
 )
 from etude.events.length import Length, Unit
 from etude.events.pool import ClaimStanding, PoolReported, RunnerStanding
@@ -113,6 +114,7 @@ __all__ = [
     "ExperimentPaused",
     "ExperimentProgressed",
     "ExperimentRejected",
+    "ExperimentRetryRequested",
     "FileEntry",
     "Gang",
     "Hyperparameters",

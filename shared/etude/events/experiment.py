@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field, JsonValue
 
-from etude.events.event import BestTrial, Event, ModelDefinition, Record
+from etude.events.event import BestTrial, Event, ModelDefinition, Record, TrialId
 from etude.events.length import Length
 
 Revision = Annotated[
@@ -91,8 +91,17 @@ class ExperimentChangeRequested(Event):
     labels: list[str] | None = None
 
 
+class ExperimentRetryRequested(Event):
+    """A person wants trials that were given up to be tried again, from their latest checkpoints."""
+
+    type: ClassVar[str] = "etude.experiment.retry-requested.v1"
+
+    trial_ids: Annotated[list[TrialId], Field(description="None for all that were given up.")] = []
+    requested_by: str = ""
+
+
 class ExperimentChangeRefused(Event):
-    """A change that the search cannot make, or a deletion before its end; it goes on as before."""
+    """A change that the search cannot make, a retry, or a deletion before its end; it goes on as before."""
 
     type: ClassVar[str] = "etude.experiment.change-refused.v1"
 

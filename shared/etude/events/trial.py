@@ -8,6 +8,10 @@ from pydantic import Field
 from etude.events.event import Event, Hyperparameters, TrialId
 from etude.events.length import Length
 
+Attempt = Annotated[
+    int, Field(ge=1, description="Rises when a trial that was given up is tried again; the highest one holds.")
+]
+
 
 class CloseReason(StrEnum):
     """Why a trial is over."""
@@ -43,6 +47,7 @@ class TrialRequested(Event):
     rungs: Annotated[
         list[int], Field(description="Lengths at which its bracket decides who goes on; none without rungs.")
     ] = []
+    attempt: Attempt = 1
 
 
 class TrialContinued(Event):
@@ -75,6 +80,7 @@ class TrialClosed(Event):
     reason: CloseReason
     length: Length | None = None
     detail: str = ""
+    attempt: Attempt = 1
 
     def outdated(self, target: int) -> bool:
         """Was the trial continued after this, to a target that is known?"""
@@ -92,3 +98,4 @@ class TrialExited(Event):
     restarts: int = 0
     detail: str = ""
     log_tail: list[str] = []
+    attempt: Attempt = 1

@@ -17,6 +17,8 @@ def main() -> None:
                 length += 1
                 if behaviour == "raise" and length == 3:
                     raise ValueError(f"slope {slope} is too much for me")
+                if behaviour.startswith("needs ") and length == 3:
+                    open(behaviour.removeprefix("needs ")).close()
                 if behaviour == "exit" and length == 3:
                     os._exit(3)
                 if behaviour == "invalid":

@@ -226,3 +226,22 @@ def test_a_validation_keeps_where_its_checkpoint_lies() -> None:
 )
 def test_better(value: float | None, than: float | None, smaller: bool, answer: bool) -> None:
     assert better(value, than, smaller) is answer
+
+
+def test_a_trial_that_is_tried_again_is_as_one_that_waits() -> None:
+    experiment, trial = new_experiment("exp"), new_trial("exp", 1)
+
+    def tell(*events: Event) -> str:
+        for event in events:
+            tell_trial(trial, envelope(event), experiment)
+        return str(trial["state"])
+
+    requested = TrialRequested(trial_id=1, hyperparameters={}, seed=1, slots=1, train_until=Length.batches(9))
+    exited = TrialExited(trial_id=1, reason=ExitReason.RESTARTS_USED_UP, restarts=5, detail="oh", log_tail=["oh"])
+    closed = TrialClosed(trial_id=1, reason=CloseReason.ERRORED, detail="oh")
+    again = requested.model_copy(update={"attempt": 2})
+    assert tell(requested, exited, closed) == "errored"
+    assert tell(again) == "waiting"
+    assert (trial["restarts"], trial["detail"], trial["log_tail"], trial["ended_at"]) == (0, None, [], None)
+    assert tell(closed, exited, requested) == "waiting", "that comes twice"
+    assert tell(closed.model_copy(update={"attempt": 2}), again) == "errored"

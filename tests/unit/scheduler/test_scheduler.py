@@ -23,6 +23,7 @@ from etude.events import (
     TrialClosed,
     TrialExited,
     TrialPaused,
+    TrialRequested,
     ValidationCompleted,
 )
 from etude_scheduler.execution import Execution
@@ -572,3 +573,50 @@ def test_only_a_pause_lets_a_trial_rest() -> None:
     paused = pool.hear(saved(1, 100), result(1), TrialPaused(trial_id=1, length=Length.batches(100)))
     over = pool.hear(saved(2, 100), result(2), closed(2))
     assert [event.paused for event in paused + over if isinstance(event, AllocationReleased)] == [True, False]
+
+
+def given_up() -> Pool:
+    """A pool whose trial 1 has used up its restarts, and was closed for it."""
+    pool = Pool()
+    pool.hear(joined())
+    pool.start(1)
+    for lease_number in (1, 2, 3):
+        told = pool.hear(ended(1, EndReason.FAILED, lease_number))
+    assert [e.attempt for e in told if isinstance(e, TrialExited)] == [1]
+    pool.hear(closed(1, CloseReason.ERRORED))
+    return pool
+
+
+def again(attempt: int) -> TrialRequested:
+    return requested(1).model_copy(update={"attempt": attempt})
+
+
+def closed_attempt(attempt: int) -> TrialClosed:
+    return closed(1, CloseReason.ERRORED).model_copy(update={"attempt": attempt})
+
+
+def test_a_trial_that_is_tried_again_has_all_of_its_restarts() -> None:
+    pool = given_up()
+    pool.scheduler.adopt(pool.closed[-1:])
+    assert grants(pool.hear(again(2))) == [(1, "a", 4)]
+    for lease_number in (4, 5):
+        assert len(grants(pool.hear(ended(1, EndReason.FAILED, lease_number)))) == 1
+    [told] = [e for e in pool.hear(ended(1, EndReason.FAILED, 6)) if isinstance(e, TrialExited)]
+    assert told.attempt == 2
+
+
+def test_what_ended_the_attempt_before_does_not_end_this_one() -> None:
+    pool = given_up()
+    pool.scheduler.adopt(pool.closed[-1:])
+    pool.hear(again(2))
+    pool.hear(closed_attempt(1), again(1))
+    assert pool.execution(1).closed is None
+    assert pool.execution(1).attempt == 2
+
+
+def test_an_attempt_that_was_closed_before_it_was_heard_of_stays_closed() -> None:
+    pool = given_up()
+    pool.scheduler.adopt(pool.closed[-1:])
+    pool.hear(closed_attempt(2))
+    pool.scheduler.adopt(pool.closed[-1:])
+    assert grants(pool.hear(again(2))) == []

@@ -20,10 +20,12 @@ from etude.config import ConfigError, parse
 from etude.config.load import loads
 from etude.events import (
     CheckpointDiscarded,
+    CloseReason,
     Envelope,
     Event,
     ExitReason,
     ExperimentDeleteRequested,
+    ExperimentRetryRequested,
     Length,
     ModelDefinition,
     RunnerChangeRequested,
@@ -42,6 +44,7 @@ Publish = Callable[[Sequence[Envelope]], Awaitable[list[Envelope]]]
 """Publishes events; returns those that no queue wanted."""
 _MAX_BODY = MAX_SIZE + 2**20
 _PATIENCE_SECONDS = 10.0
+_ERRORED = CloseReason.ERRORED.value
 _UNDECIDED = ("requested", "waiting", "running", "paused")
 _ACCEPTED: dict[str, Any] = {"status_code": 202, "response_model": None, "response_class": Response}
 
@@ -80,6 +83,17 @@ class Fork(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     config: Annotated[dict[str, JsonValue] | None, Field(description="By default that of the other one.")] = None
+
+
+class Retry(BaseModel):
+    """Trials that failed, to be tried again."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    trials: Annotated[
+        list[Annotated[int, Field(ge=1, lt=2**31)]],
+        Field(max_length=100_000, description="None for all that failed.", examples=[[17, 23]]),
+    ] = []
 
 
 class Changes(BaseModel):
@@ -167,6 +181,20 @@ def commands(queries: Queries, known: Known, publish: Publish, clock: Clock, sto
         location = {"Location": f"/api/v1/experiments/{new.experiment_id}"}
         return Response(to_json({"experiment_id": new.experiment_id}), 201, location, "application/json")
 
+    @router.post("/experiments/{experiment_id}/retries", **_ACCEPTED, responses=described(400, 404, 409, 413, 422, 503))
+    async def retry(request: Request, experiment_id: str, wanted: Retry) -> Response:
+        """Try trials again that used up their restarts, from where they are; a search that is over goes on."""
+        _, table = await known.trials(experiment_id)
+        failed = {number for number, trial in table.trials.items() if trial["state"] == _ERRORED}
+        if others := sorted(set(wanted.trials) - failed):
+            raise ProblemError(
+                409, f"not failed: {', '.join(map(str, others[:20]))}; only trials that did are tried again"
+            )
+        if not failed:
+            raise ProblemError(409, f"no trial of {experiment_id} has failed")
+        await say(ExperimentRetryRequested(trial_ids=wanted.trials, requested_by=_who(request)), experiment_id)
+        return Response(status_code=202)
+
     @router.post("/experiments/{experiment_id}/{verb}", **_ACCEPTED, responses=described(400, 404, 422, 503))
     async def ask(request: Request, experiment_id: str, verb: Verb) -> Response:
         """Ask for an experiment to be paused, activated, canceled, killed, archived or unarchived."""
@@ -221,9 +249,10 @@ def commands(queries: Queries, known: Known, publish: Publish, clock: Clock, sto
     )
     async def fail(experiment_id: str, trial_id: int, failure: Failure) -> Response:
         """Give up a trial that is trained elsewhere: of an experiment in the pool `ask-and-tell`."""
-        await trained_elsewhere(experiment_id, trial_id)
+        trial = await trained_elsewhere(experiment_id, trial_id)
         reason = ExitReason.INVALID_HYPERPARAMETERS if failure.invalid else ExitReason.RESTARTS_USED_UP
-        await say(TrialExited(trial_id=trial_id, reason=reason, detail=failure.detail), experiment_id, ASK_AND_TELL)
+        exited = TrialExited(trial_id=trial_id, reason=reason, detail=failure.detail, attempt=trial["attempt"])
+        await say(exited, experiment_id, ASK_AND_TELL)
         return Response(status_code=202)
 
     async def trained_elsewhere(experiment_id: str, trial_id: int) -> Document:

@@ -83,6 +83,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "length": 180,
         "metrics": {"accuracy": 0.91},
         "best": {"value": 0.91, "length": 180, "checkpoint": _URI},
+        "attempt": 1,
         "restarts": 0,
         "lease_number": 2,
         "runner_id": "gpu-7",

@@ -65,6 +65,7 @@ class Trial(Answer):
     length: int | None
     metrics: dict[str, float | None] | None
     best: dict[str, Any] | None
+    attempt: int = 1
     restarts: int
     lease_number: int
     runner_id: str | None

@@ -74,6 +74,10 @@ class AsyncHalving(Halving):
         self._closed -= set(reopened)
         return reopened
 
+    def trial_returned(self, trial_id: int) -> list[Operation]:
+        self._closed_out = 0
+        return super().trial_returned(trial_id)
+
     def _start_more(self) -> list[Operation]:
         operations: list[Operation] = []
         while self._training() < self._concurrent and (work := self._next()):

@@ -36,6 +36,9 @@ class Brackets(SearchMethod):
     def trial_exited(self, trial_id: int, reason: ExitReason) -> list[Operation]:
         return self._ask(self._bracket_of[trial_id], lambda b: b.trial_exited(trial_id, reason))
 
+    def trial_returned(self, trial_id: int) -> list[Operation]:
+        return self._ask(self._bracket_of[trial_id], lambda b: b.trial_returned(trial_id))
+
     def change_each(self, configs: Sequence[Any]) -> list[Operation]:
         """Change every bracket, or none.
 

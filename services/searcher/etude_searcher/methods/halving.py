@@ -55,6 +55,20 @@ class Halving(SearchMethod):
             operations = self._enter(trial_id, WORST)
         return operations + self._settle()
 
+    def trial_returned(self, trial_id: int) -> list[Operation]:
+        """It goes back to where it failed, and nobody who was promoted since then is turned back."""
+        self._exited.discard(trial_id)
+        self._closed.discard(trial_id)
+        failed = [k for k, rung in enumerate(self._rungs) if rung.failed(trial_id)]
+        if not failed:  # it had all the results that were wanted of it
+            return [Pause(trial_id), *self._settle()]
+        for rung in self._rungs[failed[0] :]:
+            rung.forget(trial_id)
+        self._rung_of[trial_id] = failed[0]
+        self._rungs[failed[0]].outstanding.add(trial_id)
+        self._promotions.append(trial_id)
+        return self._start_more() + self._settle()
+
     def rungs_of(self, trial_id: int) -> tuple[int, list[int]]:
         return 0, [rung.target for rung in self._rungs]
 
@@ -83,6 +97,10 @@ class Halving(SearchMethod):
     @abstractmethod
     def _settle(self) -> list[Operation]:
         """What follows once a result has entered, or a trial has gone."""
+
+    def _start_more(self) -> list[Operation]:
+        """Let as many train as may."""
+        return []  # settling does
 
     @abstractmethod
     def _replace(self) -> list[Operation]:

@@ -25,7 +25,7 @@ class IndependentTrials(SearchMethod):
         self._created = 0
         self._training = 0
         self._finished: list[int] = []  # trained to the end
-        self._longer: list[int] = []  # finished before the end became a later one, and waiting for their turn
+        self._again: list[int] = []  # to be trained further or again, and waiting for their turn
 
     def start(self) -> list[Operation]:
         return self._fill()
@@ -41,6 +41,10 @@ class IndependentTrials(SearchMethod):
         self._training -= 1
         return self._fill()
 
+    def trial_returned(self, trial_id: int) -> list[Operation]:
+        self._again.append(trial_id)
+        return self._fill()
+
     def change(self, config: Any) -> list[Operation]:
         trials = getattr(config, "max_trials", self._trials)
         if trials < self._created or config.max_length.amount < self._length:
@@ -49,31 +53,31 @@ class IndependentTrials(SearchMethod):
                 "max_trials and max_length can only grow"
             )
         if config.max_length.amount > self._length:
-            self._longer += self._finished
+            self._again += self._finished
             self._finished = []
         self._length, self._trials = config.max_length.amount, trials
         self._concurrent = config.max_concurrent_trials or trials
         return self._fill()
 
     def progress(self) -> float:
-        return (self._created - self._training - len(self._longer)) / self._trials
+        return (self._created - self._training - len(self._again)) / self._trials
 
     def snapshot(self) -> dict[str, Any]:
         return {
             "created": self._created,
             "training": self._training,
             "finished": self._finished,
-            "longer": self._longer,
+            "again": self._again,
         }
 
     def restore(self, snapshot: dict[str, Any]) -> None:
         self._created, self._training = snapshot["created"], snapshot["training"]
-        self._finished, self._longer = list(snapshot["finished"]), list(snapshot["longer"])
+        self._finished, self._again = list(snapshot["finished"]), list(snapshot["again"])
 
     def _fill(self) -> list[Operation]:
         operations: list[Operation] = []
-        while self._training < self._concurrent and self._longer:
-            operations.append(Continue(self._longer.pop(0), self._length))
+        while self._training < self._concurrent and self._again:
+            operations.append(Continue(self._again.pop(0), self._length))
             self._training += 1
         while self._training < self._concurrent and self._created < self._trials:
             operations.append(Create(self._new_trial(), self._length))

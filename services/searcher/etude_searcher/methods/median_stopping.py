@@ -29,6 +29,8 @@ class MedianStopping(SearchMethod):
         self._new_trial = new_trial
         self._results: dict[int, list[float]] = {}  # of trials on their way
         self._averages: dict[int, list[float]] = {}  # length to the finished trials' running averages, sorted
+        self._failed: dict[int, list[float]] = {}  # of those that exited
+        self._again: list[int] = []  # of these, who waits for its turn
         self._created = 0
         self._over = 0
 
@@ -46,11 +48,16 @@ class MedianStopping(SearchMethod):
         return [Continue(trial_id, self._after(length))]
 
     def trial_exited(self, trial_id: int, reason: ExitReason) -> list[Operation]:
-        del self._results[trial_id]
+        self._failed[trial_id] = self._results.pop(trial_id)
         self._over += 1
         if reason is ExitReason.INVALID_HYPERPARAMETERS:
             self._over -= 1
             self._created -= 1
+        return self._next()
+
+    def trial_returned(self, trial_id: int) -> list[Operation]:
+        self._over -= 1
+        self._again.append(trial_id)
         return self._next()
 
     def change(self, config: MedianStoppingConfig) -> list[Operation]:
@@ -70,6 +77,8 @@ class MedianStopping(SearchMethod):
         return {
             "results": [[trial, results] for trial, results in self._results.items()],
             "averages": [[length, averages] for length, averages in self._averages.items()],
+            "failed": [[trial, results] for trial, results in self._failed.items()],
+            "again": self._again,
             "created": self._created,
             "over": self._over,
         }
@@ -77,6 +86,8 @@ class MedianStopping(SearchMethod):
     def restore(self, snapshot: dict[str, Any]) -> None:
         self._results = {trial: list(results) for trial, results in snapshot["results"]}
         self._averages = {length: list(averages) for length, averages in snapshot["averages"]}
+        self._failed = {trial: list(results) for trial, results in snapshot["failed"]}
+        self._again = list(snapshot["again"])
         self._created, self._over = snapshot["created"], snapshot["over"]
 
     def _after(self, length: int) -> int:
@@ -109,8 +120,13 @@ class MedianStopping(SearchMethod):
         return [Close(trial_id, reason), *self._next()]
 
     def _next(self) -> list[Operation]:
-        room = len(self._results) < self._concurrent and self._created < self._trials
-        return [self._create()] if room else []
+        if len(self._results) >= self._concurrent:
+            return []
+        if self._again:
+            trial_id = self._again.pop(0)
+            results = self._results[trial_id] = self._failed.pop(trial_id)
+            return [Continue(trial_id, self._after(len(results) * self._interval))]
+        return [self._create()] if self._created < self._trials else []
 
     def _create(self) -> Operation:
         trial_id = self._new_trial()

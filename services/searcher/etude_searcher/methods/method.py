@@ -53,6 +53,18 @@ class SearchMethod(ABC):
     def trial_exited(self, trial_id: int, reason: ExitReason) -> list[Operation]:
         """The trial is gone for good and without a result; it needs no answer."""
 
+    def trial_returned(self, trial_id: int) -> list[Operation]:
+        """A trial whose restarts were used up is to be tried again, towards the length that it had not reached.
+
+        It is continued, at once or when it is its turn, as if it had never exited.
+
+        Raises
+        ------
+        UnchangeableError
+            The method has no place for it any more; it is as it was.
+        """
+        raise UnchangeableError("this search has no place for a trial that failed; create a new experiment")
+
     def rungs_of(self, trial_id: int) -> tuple[int, list[int]]:
         """The number of the bracket that a trial is in, from 0, and the lengths of its rungs, if it has any."""
         return 0, []

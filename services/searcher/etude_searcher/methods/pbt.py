@@ -61,6 +61,9 @@ class PopulationBasedTraining(SearchMethod):
             self._failed += 1
         return self._go_on()
 
+    def trial_returned(self, trial_id: int) -> list[Operation]:
+        raise UnchangeableError("a copy of a better trial is in the place of one that failed; create a new experiment")
+
     def change(self, config: PbtConfig) -> list[Operation]:
         """More or fewer at a time."""
         if config.population_size != self._size or config.num_rounds != self._rounds:

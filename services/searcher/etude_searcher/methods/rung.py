@@ -41,6 +41,10 @@ class Rung:
         """The trials that nobody promoted, best first."""
         return [trial for _, _, trial in self._results if trial not in self.promoted]
 
+    def failed(self, trial_id: int) -> bool:
+        """Did a trial enter without a result?"""
+        return any(trial == trial_id and metric == WORST for metric, _, trial in self._results)
+
     def forget(self, trial_id: int) -> None:
         """Remove what a trial left here."""
         self._results = [result for result in self._results if result[2] != trial_id]

@@ -144,6 +144,10 @@ class Experiment:
         """Show it in lists again."""
         self._client.request(self.id, "unarchive")
 
+    def retry(self, *trial_ids: int) -> list[int]:
+        """Try trials again that used up their restarts; all of them, if none is named. Returns which."""
+        return self._client.retry(self.id, trial_ids)
+
     def delete(self) -> None:
         """Delete it, once it is over: all that is known of it, and its checkpoints. There is no way back."""
         self._client.delete(self.id)

@@ -16,6 +16,7 @@ from etude.events import (
     ExperimentCreated,
     ExperimentDeleteRequested,
     ExperimentPauseRequested,
+    ExperimentRetryRequested,
     FileEntry,
     Length,
     PoolReported,
@@ -113,6 +114,19 @@ async def test_an_experiment_is_deleted_once_it_is_over(api: Api) -> None:
     await api.tell(ExperimentCanceled(revision=2))
     assert (await api.http.delete("/api/v1/experiments/exp")).status_code == 202
     assert [envelope.data for envelope in api.published] == [ExperimentDeleteRequested()]
+
+
+async def test_trials_that_failed_are_tried_again(api: Api) -> None:
+    await api.tell(created(), requested(1), requested(2))
+    path = "/api/v1/experiments/exp/retries"
+    assert (await api.http.post(path, json={})).json()["detail"] == "no trial of exp has failed"
+    await api.tell(TrialClosed(trial_id=2, reason="errored"))
+    refused = await api.http.post(path, json={"trials": [1, 2]})
+    assert (refused.status_code, refused.json()["detail"][:13]) == (409, "not failed: 1")
+    for body in ({}, {"trials": [2]}):
+        assert (await api.http.post(path, json=body)).status_code == 202
+    told = [envelope.data for envelope in api.published]
+    assert told == [ExperimentRetryRequested(), ExperimentRetryRequested(trial_ids=[2])]
 
 
 async def test_what_makes_no_sense_is_refused_and_asks_for_nothing(api: Api) -> None:

@@ -16,6 +16,10 @@ const SURE = {
   kill: "Kill this experiment?",
   delete: "Delete this experiment, all that is known of it and its checkpoints? There is no way back.",
 };
+const OTHERS = {
+  delete: (path) => post(path, null, "DELETE"),
+  retry: (path) => post(`${path}/retries`, {}),
+};
 
 export async function experiment(main, id) {
   const path = `/experiments/${encodeURIComponent(id)}`;
@@ -84,6 +88,7 @@ export async function experiment(main, id) {
     renew(buttons,
       live ? command("pause", "Pause") : [], now.state === "paused" ? command("activate", "Resume", true) : [],
       live || now.state === "paused" ? [command("cancel", "Cancel"), command("kill", "Kill")] : [],
+      now.trial_states?.errored && now.state !== "canceled" ? command("retry", `Retry ${now.trial_states.errored} failed`) : [],
       !live && now.state !== "paused" ? command("delete", "Delete") : [],
       now.archived ? command("unarchive", "Unarchive") : command("archive", "Archive"));
   }
@@ -93,7 +98,7 @@ export async function experiment(main, id) {
       if (verb in SURE && !confirm(SURE[verb])) return;
       event.target.disabled = true;
       try {
-        await (verb === "delete" ? post(path, null, "DELETE") : post(`${path}/${verb}`));
+        await (verb in OTHERS ? OTHERS[verb](path) : post(`${path}/${verb}`));
         fill(said, h("p", { className: "quiet" }, `Asked to ${verb}.`));
       } catch (error) {
         fill(said, problem(error));
