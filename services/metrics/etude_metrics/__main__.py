@@ -20,11 +20,11 @@ from etude.store.mongo import MongoStore
 from etude_metrics.api import create_app
 from etude_metrics.api.access import Access
 from etude_metrics.api.access.rules import is_loopback
-from etude_metrics.api.kept import Pace
+from etude_metrics.api.pace import Pace
 from etude_metrics.drawing import Studio
 from etude_metrics.service import MetricsService
 
-_PACE = Pace(known_seconds=0.2, rest=10.0, patience=0.05)
+_PACE = Pace(known_seconds=0.2, recent_seconds=1.0, rest=20.0, patience=0.02)
 _SWITCH_SECONDS = 0.001  # the database driver works in threads, each of which waits for the others
 _M_ARENA_MAX = -8  # of glibc: so that these threads do not keep memory, each for itself
 _log = structlog.get_logger()

@@ -18,9 +18,10 @@ from etude_metrics.api.experiments import experiments
 from etude_metrics.api.figures import Make, figures
 from etude_metrics.api.fleet import fleet
 from etude_metrics.api.health import Ready, health
-from etude_metrics.api.kept import Kept, Pace
+from etude_metrics.api.kept import Kept
 from etude_metrics.api.known import Known
 from etude_metrics.api.live import live
+from etude_metrics.api.pace import Pace
 from etude_metrics.api.problems import Problem, answer_problems, described
 from etude_metrics.api.queries import Queries
 from etude_metrics.api.session import session
@@ -69,9 +70,9 @@ def create_app(
         docs_url=None,  # FastAPI's load scripts from elsewhere
         redoc_url=None,
     )
-    queries = Queries(store, pace.known_seconds)
+    queries = Queries(store, pace)
     known_tokens = Tokens(store, clock, access.admin_token)
-    known = Known(queries, TrialTables(store), pace.known_seconds)
+    known = Known(queries, TrialTables(store), pace)
     kept = Kept(pace)
     app.include_router(health(ready, registry))
     for router in (

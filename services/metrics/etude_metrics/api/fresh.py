@@ -6,21 +6,26 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Generic, TypeVar
 
+from etude_metrics.api.pace import Pace
+
 T = TypeVar("T")
 _MOST = 1000
+_OLDEST_SECONDS = 2.0  # that a value may be in spite of all patience
 
 
 class Fresh(Generic[T]):
-    """Values by key, none older than so many seconds.
+    """Values by key, none older than they may be unless asking takes long.
 
     Parameters
     ----------
-    seconds : for so long a value counts as new; with 0, only who asks while it is being asked for gets the same
+    pace : for how long a value counts as new; by default, only who asks while it is being asked for gets the same.
+        And how long to wait for a newer value where there is one that is not much older
     clock : seconds
     """
 
-    def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
-        self._seconds = seconds
+    def __init__(self, pace: Pace, clock: Callable[[], float] = time.monotonic) -> None:
+        self._seconds = pace.known_seconds
+        self._patience = pace.patience
         self._clock = clock
         self._found: OrderedDict[Hashable, tuple[float, T]] = OrderedDict()
         self._asking: dict[Hashable, asyncio.Task[T]] = {}
@@ -28,11 +33,18 @@ class Fresh(Generic[T]):
     async def get(self, key: Hashable, ask: Callable[[], Awaitable[T]]) -> T:
         """The value, asked for now or a moment ago."""
         found = self._found.get(key)
-        if found is not None and self._clock() - found[0] < self._seconds:
+        age = self._clock() - found[0] if found is not None else _OLDEST_SECONDS
+        if found is not None and age < self._seconds:
             return found[1]
         if key not in self._asking:
             self._asking[key] = asyncio.create_task(self._ask(key, ask))
-        return await asyncio.shield(self._asking[key])
+            self._asking[key].add_done_callback(_notice)
+        asking = self._asking[key]
+        if found is not None and self._patience is not None and age < _OLDEST_SECONDS:
+            await asyncio.wait([asking], timeout=self._patience)
+            if not asking.done():
+                return found[1]
+        return await asyncio.shield(asking)
 
     async def _ask(self, key: Hashable, ask: Callable[[], Awaitable[T]]) -> T:
         began = self._clock()
@@ -46,3 +58,9 @@ class Fresh(Generic[T]):
             while len(self._found) > _MOST:
                 self._found.popitem(last=False)
         return value
+
+
+def _notice(asked: "asyncio.Task[T]") -> None:
+    """Whoever still waits is told of an error; if nobody does, the next one who asks is."""
+    if not asked.cancelled():
+        asked.exception()

@@ -1,7 +1,7 @@
 """Kept: answers that stay the same as long as nothing changes are made once."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
 from fastapi import Request, Response
@@ -9,22 +9,7 @@ from fastapi import Request, Response
 from etude_metrics.api.answers import Body, answer, to_json
 from etude_metrics.api.cache import Cache
 from etude_metrics.api.fresh import Fresh
-
-
-@dataclass(frozen=True)
-class Pace:
-    """How new answers are.
-
-    Parameters
-    ----------
-    known_seconds : for so long what was read counts as new
-    rest : what took a second to make is not made again within so many
-    patience : seconds to wait for a newer answer where there is an older one; None for as long as it takes
-    """
-
-    known_seconds: float = 0.0
-    rest: float = 0.0
-    patience: float | None = None
+from etude_metrics.api.pace import Pace
 
 
 class Kept:
@@ -32,7 +17,7 @@ class Kept:
 
     def __init__(self, pace: Pace) -> None:
         self._cache = Cache(pace.rest, pace.patience)
-        self._recent: Fresh[Body] = Fresh(pace.known_seconds)
+        self._recent: Fresh[Body] = Fresh(replace(pace, known_seconds=pace.recent_seconds))
 
     async def answer(self, request: Request, version: int, make: Callable[[], Awaitable[Any]]) -> Response:
         """The answer to a question, made if it was not made for this version of what it is about.

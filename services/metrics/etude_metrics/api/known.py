@@ -2,6 +2,7 @@
 
 from etude.store import Document
 from etude_metrics.api.fresh import Fresh
+from etude_metrics.api.pace import Pace
 from etude_metrics.api.problems import ProblemError
 from etude_metrics.api.queries import Queries
 from etude_metrics.api.table import TrialTable, TrialTables
@@ -14,14 +15,14 @@ class Known:
     ----------
     queries : reads documents
     tables : trials in memory
-    seconds : for so long what was found counts as new
+    pace : how new it is
     """
 
-    def __init__(self, queries: Queries, tables: TrialTables, seconds: float = 0.0) -> None:
+    def __init__(self, queries: Queries, tables: TrialTables, pace: Pace | None = None) -> None:
         self._queries = queries
         self._tables = tables
-        self._experiments: Fresh[Document | None] = Fresh(seconds)
-        self._trials: Fresh[Document | None] = Fresh(seconds)
+        self._experiments: Fresh[Document | None] = Fresh(pace or Pace())
+        self._trials: Fresh[Document | None] = Fresh(pace or Pace())
 
     async def experiment(self, experiment_id: str) -> Document:
         """An experiment.

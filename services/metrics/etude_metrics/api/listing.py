@@ -8,6 +8,7 @@ from etude.store import Above, Document, DocumentStore
 from etude.store.schema import EXPERIMENT_VIEWS
 from etude_metrics.api.fresh import Fresh
 from etude_metrics.api.models import Experiment
+from etude_metrics.api.pace import Pace
 from etude_metrics.api.places import Place, part, sort_key
 from etude_metrics.reading import compact, in_parts
 from etude_metrics.views import DELETED
@@ -22,15 +23,15 @@ class Listing:
 
     Parameters
     ----------
-    seconds : for so long what was read counts as new
+    pace : how new it is
     """
 
-    def __init__(self, store: DocumentStore, seconds: float = 0.0) -> None:
+    def __init__(self, store: DocumentStore, pace: Pace | None = None) -> None:
         self._store = store
         self._version = 0
         self._changes = 0
         self._experiments: dict[str, Document] = {}
-        self._reading: Fresh[int] = Fresh(seconds)
+        self._reading: Fresh[int] = Fresh(pace or Pace())
 
     def page(
         self, where: Mapping[str, Any], sort: str, limit: int, cursor: str | None

@@ -20,10 +20,11 @@ from etude.store.schema import (
 from etude_metrics.api.decided import Decided
 from etude_metrics.api.fresh import Fresh
 from etude_metrics.api.listing import SORTS, Listing
+from etude_metrics.api.pace import Pace
 from etude_metrics.sampling import downsample
 
 EXPERIMENT_SORTS = SORTS
-_DOCUMENTS = 64  # of several items, that are read at a time
+_FIRST, _MORE = 4, 64  # documents of several items, that are read at once and, if these are not enough, at a time
 
 Found = tuple[list[Document], str | None]
 """Documents, and the cursor after them."""
@@ -34,13 +35,13 @@ class Queries:
 
     Parameters
     ----------
-    seconds : for so long the list of experiments and the pools count as new
+    pace : how new the list of experiments and the pools are
     """
 
-    def __init__(self, store: DocumentStore, seconds: float = 0.0) -> None:
+    def __init__(self, store: DocumentStore, pace: Pace | None = None) -> None:
         self._store = store
-        self._listing = Listing(store, seconds)
-        self._pools: Fresh[list[Document]] = Fresh(seconds)
+        self._listing = Listing(store, pace or Pace())
+        self._pools: Fresh[list[Document]] = Fresh(pace or Pace())
         self._decided = Decided(store)
 
     async def experiments(self, where: Mapping[str, Any], sort: str, limit: int, cursor: str | None) -> Found:
@@ -198,16 +199,17 @@ class Queries:
     ) -> Found:
         """Items that lie several to a document; a page may hold some more than asked for, never half a document."""
         items: list[Document] = []
-        order = cursor or ""
+        order, count = cursor or "", _FIRST
         while True:
-            some = await self._store.find(collection, {**where, "order": Above(order)}, ("order",), _DOCUMENTS + 1)
-            for document in some[:_DOCUMENTS]:
+            some = await self._store.find(collection, {**where, "order": Above(order)}, ("order",), count + 1)
+            for document in some[:count]:
                 if len(items) >= limit:
                     return items, order
                 items += document[field]
                 order = document["order"]
-            if len(some) <= _DOCUMENTS:
+            if len(some) <= count:
                 return items, None
+            count = _MORE
 
 
 def _page(found: Sequence[Document], limit: int, key: str) -> Found:

@@ -7,7 +7,9 @@ from typing import Any
 from etude.config.expression import Expression, ExpressionError
 from etude.store import Above, Document, DocumentStore
 from etude.store.schema import TRIAL_VIEWS
+from etude_metrics.api.fresh import Fresh
 from etude_metrics.api.models import Trial
+from etude_metrics.api.pace import Pace
 from etude_metrics.api.places import Place, part, sort_key
 from etude_metrics.api.problems import ProblemError
 from etude_metrics.reading import compact, in_parts
@@ -88,19 +90,24 @@ class TrialTables:
     def __init__(self, store: DocumentStore) -> None:
         self._store = store
         self._tables: OrderedDict[str, TrialTable] = OrderedDict()
+        self._reading: Fresh[None] = Fresh(Pace())
 
     async def table(self, experiment_id: str, version: int) -> TrialTable:
         """The table of an experiment that is at ``version`` now."""
         table = self._tables.setdefault(experiment_id, TrialTable())
         self._tables.move_to_end(experiment_id)
         if table.version < version:
-            where = {"experiment_id": experiment_id, "version": Above(table.version)}
-            async for some in in_parts(self._store, TRIAL_VIEWS, where, "trial_id", 0):
-                table.take(some, table.version)
-            table.take([], version)
-            while len(self._tables) > 1 and sum(len(t.trials) for t in self._tables.values()) > _TRIALS_KEPT:
-                self._tables.popitem(last=False)
+            await self._reading.get((experiment_id, version), lambda: self._read(table, experiment_id, version))
         return table
+
+    async def _read(self, table: TrialTable, experiment_id: str, version: int) -> None:
+        """Bring a table up to a version."""
+        where = {"experiment_id": experiment_id, "version": Above(table.version)}
+        async for some in in_parts(self._store, TRIAL_VIEWS, where, "trial_id", 0):
+            table.take(some, table.version)
+        table.take([], version)
+        while len(self._tables) > 1 and sum(len(t.trials) for t in self._tables.values()) > _TRIALS_KEPT:
+            self._tables.popitem(last=False)
 
 
 def values_of(trial: Mapping[str, Any]) -> dict[str, Any]:

@@ -45,9 +45,10 @@ def trials(queries: Queries, known: Known, kept: Kept) -> APIRouter:
         ] = "",
     ) -> Response:
         """Trials, by number unless `sort` says otherwise; without the last lines of their logs."""
-        experiment, table = await known.trials(experiment_id)
+        experiment = await known.experiment(experiment_id)
 
         async def make() -> Any:
+            _, table = await known.trials(experiment_id)
             return page(Trial, *table.page(sort, where, state, limit, cursor))
 
         return await kept.answer(request, experiment["version"], make)

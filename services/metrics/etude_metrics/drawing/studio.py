@@ -13,6 +13,12 @@ from etude.errors import Unavailable
 _PATIENCE_SECONDS = 120.0
 _IDLE_SECONDS = 300.0
 _LONGEST_LINE = 2**16
+_SMALL = {
+    "PYTHONOPTIMIZE": "2",  # the docstrings of scientific packages take 20 MiB
+    "MALLOC_ARENA_MAX": "2",
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+}
 _log = structlog.get_logger()
 
 
@@ -60,7 +66,7 @@ class Studio:
                 stdout=asyncio.subprocess.PIPE,
                 limit=_LONGEST_LINE,
                 start_new_session=True,  # Ctrl-C is for its owner
-                env={**os.environ, "MALLOC_ARENA_MAX": "2", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+                env={**os.environ, **_SMALL},
             )
         assert self._process.stdin is not None
         assert self._process.stdout is not None
