@@ -95,6 +95,8 @@ def test_a_search_is_followed_from_its_beginning_to_its_best_checkpoint(
     with tarfile.open(tmp_path / "best.tar") as tar:
         assert "state.pt" in tar.getnames()
 
+    page.get_by_role("tab", name="Logs").click()
+    expect(page.get_by_label("Output of all trials")).to_contain_text("is process")
     page.get_by_role("tab", name="Trials").click()
     stopped = page.locator("tr", has=page.locator(".state.stopped")).first
     stopped.get_by_role("link").click()

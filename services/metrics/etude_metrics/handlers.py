@@ -117,7 +117,7 @@ class MetricsHandlers:
             match envelope.data:
                 case TrainingReported() as event if event.points:
                     points.append(_points_document(envelope.experiment, event))
-                case LogWritten() as event:
+                case LogWritten() as event if event.lines:
                     logs.append(_log_document(envelope.experiment, event))
                 case RunnerLogged() as event:
                     journal = _journal_document(event)
@@ -229,6 +229,7 @@ def _log_document(experiment_id: str, event: LogWritten) -> Document:
         "experiment_id": experiment_id,
         "trial_id": event.trial_id,
         "order": order,
+        "at": f"{event.lines[0].time.isoformat()}/{event.trial_id:09d}/{order}",  # among those of all trials
         "lines": [
             {
                 "lease_number": event.lease_number,

@@ -1,6 +1,8 @@
 """`etude experiment`: experiments of a running installation (`ETUDE_AMQP_URL`, `ETUDE_API_URL`)."""
 
 import json
+import time
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,6 +11,9 @@ import typer
 from etude.cli.group import group
 from etude.cli.output import AsCsv, AsJson, complete_experiment, print_json, print_list, print_table
 from etude.cli.output import client as connect
+
+_PAUSE_SECONDS = 0.5
+_LATE = timedelta(minutes=2)  # that lines of one trial may come after later ones of another
 
 app = group("Create, watch and steer experiments of a running installation.")
 
@@ -90,18 +95,23 @@ def logs(
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as more is written, until it is over.")] = False,
 ) -> None:
     """Print what all of its trials wrote, each line after the number of its trial."""
-    client = connect()
-    seen: dict[int, tuple[int, int]] = {}  # version and lines
-    for experiment in client.watch(experiment_id) if follow else [client.api.get(f"/experiments/{experiment_id}")]:
-        path = f"/experiments/{experiment['experiment_id']}/trials"
-        for trial in client.api.pages(path, limit=1000):
-            number = trial["trial_id"]
-            if trial["version"] > seen.get(number, (0, 0))[0] or trial["state"] == "running":
-                lines = list(client.api.pages(f"{path}/{number}/logs"))
-                known = seen.get(number, (0, 0))[1]
-                for line in lines[known:]:
-                    typer.echo(f"{number:5} {line['time'][:19]} {line['text']}")
-                seen[number] = (trial["version"], len(lines))
+    from etude.client.asking import ENDED
+
+    api = connect().api
+    path = f"/experiments/{experiment_id}"
+    seen: set[tuple[int, ...]] = set()
+    since: str | None = None
+    while True:
+        over = api.get(path)["state"] in ENDED  # asked before the lines, so that the last of them are not missed
+        for line in api.pages(f"{path}/logs", limit=1000, since=since):
+            key = (line["trial_id"], line["lease_number"], line["number"], line["rank"])
+            if key not in seen:
+                seen.add(key)
+                typer.echo(f"{line['trial_id']:5} {line['time'][:19]} {line['text']}")
+                since = (datetime.fromisoformat(line["time"]) - _LATE).isoformat()
+        if over or not follow:
+            return
+        time.sleep(_PAUSE_SECONDS)
 
 
 @app.command()

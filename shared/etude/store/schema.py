@@ -34,7 +34,7 @@ VALIDATIONS = Collection(
     ),
 )
 TRAINING_POINTS = Collection("training_points", indexes=(("experiment_id", "trial_id", "order"),))
-LOGS = Collection("logs", indexes=(("experiment_id", "trial_id", "order"),))
+LOGS = Collection("logs", indexes=(("experiment_id", "trial_id", "order"), ("experiment_id", "at")))
 CHECKPOINTS = Collection("checkpoints", indexes=(("experiment_id", "trial_id", "order"),))
 EXPERIMENT_VIEWS = Collection("experiment_views", indexes=(("order",), ("state", "order"), ("version",)))
 TRIAL_VIEWS = Collection(

@@ -129,6 +129,15 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "Point": {"lease_number": 2, "length": 190, "unit": "batches", "metrics": {"loss": 0.21}, "time": _WHEN},
     "Series": {"metric": "loss", "unit": "batches", "lengths": [10, 20, 30], "values": [2.1, 1.4, 0.9]},
     "Line": {"lease_number": 2, "number": 0, "time": _WHEN, "stream": "stdout", "rank": 0, "text": "epoch 1"},
+    "TrialLine": {
+        "trial_id": 11,
+        "lease_number": 2,
+        "number": 0,
+        "time": _WHEN,
+        "stream": "stdout",
+        "rank": 0,
+        "text": "epoch 1",
+    },
     "RunnerLine": {"time": _WHEN, "level": "info", "text": "trial aa1eed5483/11 begins"},
     "Decision": {
         "seq": 66,

@@ -1,5 +1,6 @@
 """Questions about experiments."""
 
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
@@ -7,7 +8,7 @@ from fastapi import APIRouter, Query, Request, Response
 from etude_metrics.api.answers import answer, page, told
 from etude_metrics.api.kept import Kept
 from etude_metrics.api.known import Known
-from etude_metrics.api.models import Curve, Decision, Experiment, ExperimentInFull, Page, Validation
+from etude_metrics.api.models import Curve, Decision, Experiment, ExperimentInFull, Page, TrialLine, Validation
 from etude_metrics.api.parameters import Cursor, Limit, MaxPoints, Number, TrialNumber
 from etude_metrics.api.problems import described
 from etude_metrics.api.queries import EXPERIMENT_SORTS, Queries
@@ -87,6 +88,26 @@ def experiments(queries: Queries, known: Known, kept: Kept) -> APIRouter:
             return page(Curve, [_sampled(curve, max_points) for curve in found], after)
 
         return await kept.answer(request, experiment["version"], make)
+
+    @router.get(f"{_PATH}/logs", response_model=Page[TrialLine], responses=described(404, 422, 503))
+    async def logs(
+        request: Request,
+        experiment_id: str,
+        limit: Limit = 1000,
+        cursor: Cursor = None,
+        since: Annotated[datetime | None, Query(description="Only batches that begin then or later.")] = None,
+        latest: Annotated[bool, Query(description="The last lines, and no others.")] = False,
+    ) -> Response:
+        """What all of its trials wrote, in the order in which it came; each trial's own lines are in its own order."""
+        await known.experiment(experiment_id)
+
+        async def make() -> Any:
+            if latest:
+                return page(TrialLine, await queries.latest_logs(experiment_id, limit))
+            begin = cursor or (since.astimezone(UTC).isoformat() if since else None)
+            return page(TrialLine, *await queries.experiment_logs(experiment_id, limit, begin))
+
+        return await kept.recent(request, make)
 
     @router.get(f"{_PATH}/decisions", response_model=Page[Decision], responses=described(404, 422, 503))
     async def decisions(

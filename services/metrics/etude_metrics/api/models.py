@@ -218,6 +218,12 @@ class Line(Answer):
     text: str
 
 
+class TrialLine(Line):
+    """One line of some trial's output."""
+
+    trial_id: int
+
+
 class RunnerLine(Answer):
     """One entry of a runner's own log."""
 

@@ -180,6 +180,17 @@ class Queries:
         where = {"experiment_id": experiment_id, "trial_id": trial_id}
         return await self._unpacked(LOGS, "lines", where, limit, cursor)
 
+    async def experiment_logs(self, experiment_id: str, limit: int, cursor: str | None) -> Found:
+        """Output of all trials, in the order in which it came in batches."""
+        where = {"experiment_id": experiment_id}
+        return await self._unpacked(LOGS, "lines", where, limit, cursor, by="at", also=("trial_id",))
+
+    async def latest_logs(self, experiment_id: str, limit: int) -> list[Document]:
+        """The last lines that its trials wrote, in that order."""
+        batches = await self._store.find(LOGS, {"experiment_id": experiment_id}, ("-at",), _MORE)
+        lines = [{"trial_id": b["trial_id"], **line} for b in reversed(batches) for line in b["lines"]]
+        return lines[-limit:]
+
     async def runner_log(self, runner_id: str, limit: int, cursor: str | None) -> Found:
         """What a runner logged of itself."""
         return await self._unpacked(RUNNER_LOGS, "lines", {"runner_id": runner_id}, limit, cursor)
@@ -196,17 +207,26 @@ class Queries:
         where: Mapping[str, Any],
         limit: int,
         cursor: str | None,
+        by: str = "order",
+        also: Sequence[str] = (),
     ) -> Found:
-        """Items that lie several to a document; a page may hold some more than asked for, never half a document."""
+        """Items that lie several to a document; a page may hold some more than asked for, never half a document.
+
+        Parameters
+        ----------
+        by : what sorts the documents
+        also : fields of the document that each item gets, too
+        """
         items: list[Document] = []
         order, count = cursor or "", _FIRST
         while True:
-            some = await self._store.find(collection, {**where, "order": Above(order)}, ("order",), count + 1)
+            some = await self._store.find(collection, {**where, by: Above(order)}, (by,), count + 1)
             for document in some[:count]:
                 if len(items) >= limit:
                     return items, order
-                items += document[field]
-                order = document["order"]
+                more = {name: document[name] for name in also}
+                items += [{**more, **item} for item in document[field]] if also else document[field]
+                order = document[by]
             if len(some) <= count:
                 return items, None
             count = _MORE

@@ -3,7 +3,9 @@
 from pathlib import Path
 from typing import Any
 
+import httpx
 import optuna
+import optuna_dashboard
 import pandas
 import pytest
 from mlflow.tracking import MlflowClient
@@ -60,6 +62,17 @@ def test_a_study_opens_in_optuna(material: Material, tmp_path: Path) -> None:
     assert [trial.state.name for trial in study.trials] == ["COMPLETE", "PRUNED", "FAIL"]
     assert study.best_params == {"rate": 0.1}
     assert study.trials[1].intermediate_values == {10: 0.45, 20: 0.25, 40: 0.6}
+
+
+def test_a_study_opens_in_optuna_dashboard(material: Material, tmp_path: Path) -> None:
+    file = export(material, "optuna", tmp_path / "study.db")
+    app = optuna_dashboard.wsgi(optuna.storages.get_storage(f"sqlite:///{file}"))
+    with httpx.Client(transport=httpx.WSGITransport(app=app), base_url="http://dashboard") as dashboard:
+        [summary] = dashboard.get("/api/studies").json()["study_summaries"]
+        study = dashboard.get(f"/api/studies/{summary['study_id']}", params={"after": 0}).json()
+    assert (summary["study_name"], summary["directions"]) == ("exp", ["minimize"])
+    assert [trial["state"] for trial in study["trials"]] == ["Complete", "Pruned", "Fail"]
+    assert [trial["number"] for trial in study["best_trials"]] == [0]
 
 
 @pytest.mark.parametrize(("form", "read"), [("csv", pandas.read_csv), ("parquet", pandas.read_parquet)])

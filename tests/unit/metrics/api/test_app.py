@@ -1,5 +1,7 @@
 """The query API: pages, curves, answers to what does not exist."""
 
+from typing import Any
+
 import pytest
 
 from etude.events import (
@@ -21,7 +23,7 @@ from etude.events import (
     TrialClosed,
 )
 from etude.store.schema import SEARCH_LOG
-from tests.unit.make import MODEL, NOW, created, envelope, raw_config, validation
+from tests.unit.make import MODEL, NOW, created, envelope, later, raw_config, validation
 from tests.unit.metrics.api.asking import Api, pages, requested
 
 
@@ -289,6 +291,25 @@ async def test_training_metrics_and_logs_of_a_trial(api: Api) -> None:
     ]
     curve = (await api.get("/experiments/exp/trials/1/training"))["items"]
     assert [(p["lease_number"], p["length"]) for p in curve] == [(n, k) for n in (1, 2) for k in range(4)]
+
+
+async def test_what_all_trials_wrote_is_told_in_the_order_in_which_it_came(api: Api) -> None:
+    await api.tell(created(), requested(1), requested(2))
+    for second, (trial_id, first) in enumerate([(1, 0), (2, 0), (1, 2), (2, 2)]):
+        lines = [LogLine(time=later(second), stream="stdout", text=f"{trial_id}:{first + n}") for n in (0, 1)]
+        written = LogWritten(trial_id=trial_id, lease_number=1, first=first, lines=lines)
+        await api.handlers.handle_telemetry([envelope(written)])
+
+    def texts(found: list[dict[str, Any]]) -> str:
+        assert all(line["text"].startswith(f"{line['trial_id']}:") for line in found)
+        return " ".join(line["text"] for line in found)
+
+    path = "/experiments/exp/logs"
+    assert [texts(page) for page in await pages(api, path, 3)] == ["1:0 1:1 2:0 2:1", "1:2 1:3 2:2 2:3"]
+    assert texts((await api.get(path, since=later(2).isoformat()))["items"]) == "1:2 1:3 2:2 2:3"
+    assert texts((await api.get(path, latest=True, limit=3))["items"]) == "1:3 2:2 2:3"
+    await api.get("/experiments/nothing/logs", 404)
+    await api.get(path, 422, since="yesterday")
 
 
 @pytest.mark.parametrize(

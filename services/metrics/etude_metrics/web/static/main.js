@@ -1,6 +1,6 @@
 // Looks at the address, and shows what belongs there.
 
-import { fill, h, problem } from "/static/dom.js";
+import { fill, h } from "/static/dom.js";
 import { compare } from "/static/views/compare.js";
 import { experiment } from "/static/views/experiment.js";
 import { experiments } from "/static/views/experiments.js";
@@ -31,7 +31,7 @@ async function show() {
   }
   const [, view, found] = VIEWS.map(([pattern, view]) => [pattern, view, pattern.exec(location.pathname)]).find(([, , match]) => match) ?? [];
   if (!view) {
-    fill(main, problem({ title: "There is no such page.", message: location.pathname }));
+    fill(main, h("h1", {}, "There is no such page."), h("p", {}, location.pathname));
     return;
   }
   fill(main, h("p", { className: "quiet" }, "Loading …"));
@@ -44,7 +44,7 @@ async function show() {
       fill(main, signIn(again, error.message));
       return;
     }
-    fill(main, problem(error));
+    fill(main, h("h1", {}, error.title ?? "That did not work."), h("p", { className: "problem", role: "alert" }, error.message));
     if (error.status === 0) setTimeout(again, 5000);
   }
 }

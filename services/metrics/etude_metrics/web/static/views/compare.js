@@ -21,7 +21,7 @@ export async function compare(main) {
   fill(main, h("h1", {}, "Compare"),
     h("section", { className: "figure whole" }, h("h2", {}, "Best so far, over seconds since the first result"), plot),
     h("p"),
-    h("div", { className: "scroll" }, h("table", {}, h("thead", {}, h("tr", {}, h("th"), found.map(({ experiment }) =>
+    h("div", { className: "scroll" }, h("table", {}, h("thead", {}, h("tr", {}, h("td"), found.map(({ experiment }) =>
       h("th", { scope: "col" }, h("a", { href: `/experiments/${encodeURIComponent(experiment.experiment_id)}` }, experiment.name || experiment.experiment_id))))),
     h("tbody", {},
       row("state", (e) => state(e.state)), row("searcher", (e) => e.config?.searcher?.name ?? "–"), row("trials", (e) => e.trials),

@@ -6,6 +6,7 @@ import { Figure } from "/static/figure.js";
 import { duration, hyperparameters, number, percent, time } from "/static/format.js";
 import { tabs } from "/static/tabs.js";
 import { Decisions } from "/static/views/decisions.js";
+import { Logs } from "/static/views/logs.js";
 import { Scatter } from "/static/views/scatter.js";
 import { TrialTable } from "/static/views/trial_table.js";
 
@@ -48,6 +49,12 @@ export async function experiment(main, id) {
       open = [trace, decisions];
       setTimeout(() => open.forEach((part) => part.draw()));
       return [h("div", { className: "figures" }, trace.element), decisions.element];
+    },
+    Logs: () => {
+      const logs = new Logs(id);
+      open = [logs];
+      setTimeout(() => logs.draw());
+      return logs.element;
     },
     Configuration: () => {
       open = [];

@@ -22,8 +22,8 @@ export async function experiments(main) {
   const archived = h("select", { onchange: filter }, h("option", { value: "" }, "current"), h("option", { value: "true", selected: wish.archived === "true" }, "archived"));
   const comparing = h("button", { type: "button", disabled: true, onclick: compareChosen }, "Compare chosen");
   const table = h("table", {}, h("caption", { className: "quiet", hidden: true }, "Experiments"),
-    h("thead", {}, h("tr", {}, ["", "name", "state", "progress", "trials", "best", "owner", "created"].map((name) =>
-      h("th", { scope: "col", className: name === "owner" || name === "created" ? "phone-off" : "" }, name)))), body);
+    h("thead", {}, h("tr", {}, ["compare", "name", "state", "progress", "trials", "best", "owner", "created"].map((name) =>
+      h("th", { scope: "col", className: name === "owner" || name === "created" ? "phone-off" : "" }, name === "compare" ? h("span", { className: "unseen" }, name) : name)))), body);
 
   fill(main, h("h1", {}, "Experiments"),
     h("div", { className: "bar" },

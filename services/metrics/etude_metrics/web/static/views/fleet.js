@@ -20,7 +20,7 @@ export async function fleet(main) {
 
   function pool(found) {
     return h("section", {}, h("h2", {}, `Pool ${found.pool}`), h("p", { className: "quiet" }, `${found.policy}, as of ${time(found.time)}`),
-      table(["runner", "state", "slots", "held", "kind", "labels", "runs", ""], found.runners.map(runner), "No runner."),
+      table(["runner", "state", "slots", "held", "kind", "labels", "runs", "change"], found.runners.map(runner), "No runner."),
       h("h2", {}, "Who holds and wants what"),
       table(["experiment", "weight", "holds", "waiting", "why no more"], found.claims.map((claim) => [
         h("a", { href: `/experiments/${encodeURIComponent(claim.experiment_id)}` }, claim.experiment_id), number(claim.weight), number(claim.held), claim.waiting, claim.reason]), "Nobody wants anything."));

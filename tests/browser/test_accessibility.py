@@ -1,0 +1,57 @@
+"""Every page keeps to WCAG 2.2, levels A and AA, as far as axe can tell, in both colour schemes."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect
+
+from tests.e2e.installation import Installation
+from tests.models import LINE, line_config
+
+RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+TRIAL_TABS = ("Why", "Curves", "Log", "Runs", "Checkpoints")
+SOME_TIME = 2500  # ms: figures are drawn one after the other
+TABS = ("Overview", "Hyperparameters", "Trials", "Decisions", "Logs", "Configuration")
+
+
+@pytest.fixture(params=["light", "dark"])
+def page(request: pytest.FixtureRequest, browser: Browser, installation: Installation) -> Iterator[Page]:
+    """A page as people like it."""
+    installation.until_served()
+    context = browser.new_context(base_url=installation.api_url, color_scheme=request.param)
+    made = context.new_page()
+    made.set_default_timeout(120_000)
+    yield made
+    context.close()
+
+
+def mistakes(page: Page) -> set[str]:
+    """What axe finds wrong, and where."""
+    found = Axe().run(page, options=RULES).response["violations"]
+    return {f"{v['id']} ({v['help']}): {n['target']} {n['failureSummary']}" for v in found for n in v["nodes"]}
+
+
+def test_every_page_is_for_everyone(page: Page, installation: Installation, tmp_path: Path) -> None:
+    found: dict[str, set[str]] = {}
+    page.goto("/")
+    expect(page.get_by_text("No experiment yet.")).to_be_visible()
+    found["nothing yet"] = mistakes(page)
+    ids = [installation.create(line_config(tmp_path, "good", "nan", max_restarts=0), LINE) for _ in range(2)]
+    for experiment_id in ids:
+        installation.wait(experiment_id)
+    expect(page.get_by_role("link", name="line")).to_have_count(2)
+    found["experiments"] = mistakes(page)
+    for path, tabs in ((f"/experiments/{ids[0]}", TABS), (f"/experiments/{ids[0]}/trials/1", TRIAL_TABS)):
+        page.goto(path)
+        for tab in tabs:
+            page.get_by_role("tab", name=tab, exact=True).click()
+            page.wait_for_timeout(SOME_TIME)
+            found[f"{path} {tab}"] = mistakes(page)
+    for path in (f"/compare?ids={','.join(ids)}", "/fleet", "/experiments/nothing"):
+        page.goto(path)
+        page.wait_for_timeout(SOME_TIME)
+        found[path] = mistakes(page)
+    wrong = [f"{place}: {mistake}" for place, those in found.items() for mistake in sorted(those)]
+    assert not wrong, "\n".join(wrong)
