@@ -17,7 +17,7 @@ SEARCH = {
     "max_length": 40,
     "num_rungs": 3,
     "divisor": 2,
-    "max_trials": 10,
+    "max_trials": 16,
     "max_concurrent_trials": 2,
 }
 PATIENCE = 120_000  # ms
@@ -77,11 +77,14 @@ def test_a_search_is_followed_from_its_beginning_to_its_best_checkpoint(
     page.get_by_role("link", name="surface").click()  # it appears by itself
     expect(page.get_by_role("heading", name="surface")).to_be_visible()
 
-    grows(page, "Learning curves", 0)
     page.get_by_role("button", name="Pause").click(delay=SLOWLY)
     page.get_by_role("button", name="Resume").click()
-    expect(page.get_by_role("button", name="Pause")).to_be_visible()
-    grows(page, "Learning curves", drawn(page, "Learning curves"))  # without a reload
+    grows(page, "Learning curves", 0)
+    page.get_by_role("button", name="Pause").click()
+    expect(page.get_by_role("button", name="Resume")).to_be_visible()
+    before = drawn(page, "Learning curves")
+    page.get_by_role("button", name="Resume").click()
+    grows(page, "Learning curves", before)  # without a reload
     installation.wait(experiment_id)
     expect(page.locator(".state.completed")).to_be_visible()
     for width in (1440, 390):

@@ -21,7 +21,9 @@ class ApiClient:
     """
 
     def __init__(self, url: str, token: str = "", user: str = "", timeout: float = 30.0) -> None:
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        headers = {"Cache-Control": "no-cache"}  # a program wants to see what it has just done
+        if token:
+            headers["Authorization"] = f"Bearer {token}"
         if user.isascii() and user.isprintable():
             headers["X-Etude-User"] = user
         self._http = httpx.Client(base_url=url.rstrip("/"), timeout=timeout, headers=headers)

@@ -13,6 +13,7 @@ from etude_metrics.api.access.rules import API, needed
 from etude_metrics.api.answers import Body
 from etude_metrics.api.commands import Publish, commands
 from etude_metrics.api.downloads import downloads
+from etude_metrics.api.eager import Eager
 from etude_metrics.api.examples import EXAMPLES
 from etude_metrics.api.experiments import experiments
 from etude_metrics.api.figures import Make, figures
@@ -89,6 +90,7 @@ def create_app(
         app.include_router(router, prefix=API)
     app.include_router(pages())
     answer_problems(app)
+    app.add_middleware(Eager)
     app.add_middleware(Guard, access=access, tokens=known_tokens)
     _describe(app)
     return app

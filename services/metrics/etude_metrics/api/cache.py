@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass
 
 from etude_metrics.api.answers import Body
+from etude_metrics.api.eager import eager
 
 _BUDGET = 32 * 2**20
 
@@ -48,6 +49,8 @@ class Cache:
     async def get(self, key: Hashable, version: int, make: Callable[[], Awaitable[Body]]) -> Body:
         """What was made for this version; or what was made before, with a word that it is old, if that is sooner there.
 
+        Whoever is eager gets nothing old.
+
         Parameters
         ----------
         make : makes it; whoever asks at the same time gets the same
@@ -57,18 +60,27 @@ class Cache:
             self._entries.move_to_end(key)
             if entry.version >= version:
                 return entry.body
-            if self._clock() - entry.made_at < entry.cost * self._rest:
+            if self._clock() - entry.made_at < entry.cost * self._rest and not eager.get():
                 return entry.body.aged()
-        if key not in self._making:
-            self._making[key] = (version, asyncio.create_task(self._make(key, version, make)))
-        made, making = self._making[key]
-        if entry is None or self._patience is None:
+        made, making = self._begin(key, version, make)
+        while eager.get() and made < version:
+            await asyncio.wait([making])
+            made, making = self._begin(key, version, make)
+        if entry is None or self._patience is None or eager.get():
             await asyncio.shield(making)
         else:
             await asyncio.wait([making], timeout=self._patience)
             if not making.done():
                 return entry.body.aged()
         return making.result() if made >= version else making.result().aged()
+
+    def _begin(
+        self, key: Hashable, version: int, make: Callable[[], Awaitable[Body]]
+    ) -> tuple[int, asyncio.Task[Body]]:
+        """What is being made, or from now on; and for which version."""
+        if key not in self._making:
+            self._making[key] = (version, asyncio.create_task(self._make(key, version, make)))
+        return self._making[key]
 
     async def _make(self, key: Hashable, version: int, make: Callable[[], Awaitable[Body]]) -> Body:
         began = self._clock()

@@ -6,6 +6,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Generic, TypeVar
 
+from etude_metrics.api.eager import eager
 from etude_metrics.api.pace import Pace
 
 T = TypeVar("T")
@@ -34,13 +35,13 @@ class Fresh(Generic[T]):
         """The value, asked for now or a moment ago."""
         found = self._found.get(key)
         age = self._clock() - found[0] if found is not None else _OLDEST_SECONDS
-        if found is not None and age < self._seconds:
+        if found is not None and age < self._seconds and not eager.get():
             return found[1]
         if key not in self._asking:
             self._asking[key] = asyncio.create_task(self._ask(key, ask))
             self._asking[key].add_done_callback(_notice)
         asking = self._asking[key]
-        if found is not None and self._patience is not None and age < _OLDEST_SECONDS:
+        if found is not None and self._patience is not None and age < _OLDEST_SECONDS and not eager.get():
             await asyncio.wait([asking], timeout=self._patience)
             if not asking.done():
                 return found[1]

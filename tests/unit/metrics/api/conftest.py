@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from etude_metrics.api.eager import eager
 from tests.unit.metrics.api.asking import Api
 
 
@@ -14,3 +15,11 @@ async def api(tmp_path: Path) -> AsyncIterator[Api]:
     await made.store.open()
     yield made
     await made.http.aclose()
+
+
+@pytest.fixture
+async def wants_the_newest() -> AsyncIterator[None]:
+    """Whoever asks now is eager."""
+    before = eager.set(True)
+    yield
+    eager.reset(before)

@@ -99,3 +99,14 @@ async def test_who_joins_while_an_older_version_is_made_is_told_that_it_is_old()
     first, second = await asyncio.gather(*(cache.get("a", version, kitchen.make) for version in (1, 2)))
     assert (first.old, second.old, second.data) == (False, True, b"1")
     assert await text(cache, "a", 2, kitchen) == "2"
+
+
+async def test_who_is_eager_gets_nothing_old(wants_the_newest: None) -> None:
+    kitchen = Kitchen(seconds=2.0)
+    cache = Cache(rest=10, patience=0.0, clock=kitchen.clock)
+    assert [await text(cache, "a", version, kitchen) for version in (1, 2, 2)] == ["1", "2", "2"]
+    first = asyncio.create_task(cache.get("a", 3, kitchen.make))
+    await asyncio.sleep(0)
+    later = await cache.get("a", 4, kitchen.make)
+    assert (later.data, later.old) == (b"4", False), "another has been begun for an older version"
+    assert (await first).data == b"3"

@@ -98,3 +98,8 @@ async def test_what_is_too_old_is_waited_for_and_its_failure_told() -> None:
     source.may.set()
     with pytest.raises(ValueError, match="no"):
         await asking
+
+
+async def test_who_is_eager_asks_anew(wants_the_newest: None) -> None:
+    source, fresh = Source(), Fresh[int](Pace(known_seconds=10.0, patience=0.0))
+    assert [await fresh.get("a", source.ask) for _ in range(2)] == [1, 2]
