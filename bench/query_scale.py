@@ -58,6 +58,7 @@ def questions(experiment_id: str) -> list[str]:
         f"{path}/trials/1/training-curves",
         f"{path}/decisions?trial_id=1",
         f"{path}/trials/1/logs",
+        f"{path}/logs?latest=true&limit=100",
         f"{path}/trials/1/checkpoints",
         f"{path}/trials/1/allocations",
         "/pools",

@@ -49,7 +49,7 @@ def test_from_its_creation_to_its_winner(
     assert best is not None
     running.until(lambda: bool(list(best.logs())), 30, "its lines are there, which come later than results")
     results_are_told(experiment, tmp_path)
-    terminal_tells_the_same(running, experiment)
+    terminal_tells_the_same(running, experiment, tmp_path)
 
     again = client.fork(experiment_id)
     assert again.wait().state == "completed"
@@ -124,7 +124,7 @@ def everything_of_it_is_deleted(running: Installation, experiment: Experiment) -
         _ = experiment.state
 
 
-def terminal_tells_the_same(running: Installation, experiment: Experiment) -> None:
+def terminal_tells_the_same(running: Installation, experiment: Experiment, folder: Path) -> None:
     def said(*arguments: str) -> str:
         done = running.etude(*arguments)
         assert done.returncode == 0, done.stderr
@@ -142,6 +142,9 @@ def terminal_tells_the_same(running: Installation, experiment: Experiment) -> No
     assert "completed" in shown
     assert f"{best['value']:.6g}" in shown
     assert "is process" in said("experiment", "logs", experiment.id)
+    winners = Path(said("experiment", "download", experiment.id, str(folder / "winners"), "--top", "2").strip())
+    assert {path.name for path in winners.iterdir()} == {f"trial-{row['trial']}" for row in rows[:2]}
+    assert all((path / "state.pt").is_file() for path in winners.iterdir())
     told = json.loads(said("api", f"/experiments/{experiment.id}/best-trials?limit=1"))
     assert told["items"][0]["trial_id"] == best["trial_id"]
     assert running.etude("api", "/nothing").returncode == 1

@@ -36,7 +36,7 @@ def list_(experiment_id: Experiment, trial: AnyTrial = None, as_json: AsJson = F
 @app.command()
 def download(experiment_id: Experiment, folder: Folder, trial: AnyTrial = None, length: AnyLength = None) -> None:
     """Copy a checkpoint, each file checked; by default the best one of the experiment."""
-    _fetch(client().checkpoint(experiment_id, trial, length)["uri"], folder)
+    fetch(client().checkpoint(experiment_id, trial, length)["uri"], folder)
     typer.echo(str(folder))
 
 
@@ -48,7 +48,7 @@ def export(experiment_id: Experiment, folder: Folder) -> None:
 
     connected = client()
     experiment = connected.api.get(f"/experiments/{experiment_id}")
-    _fetch(connected.checkpoint(experiment_id)["uri"], folder, "checkpoint")
+    fetch(connected.checkpoint(experiment_id)["uri"], folder, "checkpoint")
     (folder / "hyperparameters.json").write_text(json.dumps(experiment["best"]["hyperparameters"], indent=1) + "\n")
     (folder / "experiment.json").write_text(json.dumps(_about(experiment), indent=1) + "\n")
     definition = ModelDefinition.model_validate(experiment["model_definition"])
@@ -67,7 +67,8 @@ def _row(c: dict[str, Any]) -> tuple[str, ...]:
     return (str(c["trial_id"]), str(c["length"]), c["unit"], str(c["size"]), c["time"][:19], c["uri"])
 
 
-def _fetch(uri: str, folder: Path, part: str = ".") -> None:
+def fetch(uri: str, folder: Path, part: str = ".") -> None:
+    """Copy a checkpoint into a folder, or a part of it, that must be empty or new."""
     from etude.artifacts import fetch_checkpoint_to
 
     if folder.exists() and any(folder.iterdir()):

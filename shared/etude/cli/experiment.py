@@ -191,6 +191,26 @@ def delete(
 
 
 @app.command()
+def download(
+    experiment_id: Id,
+    folder: Annotated[Path, typer.Argument(help="Is made; must be empty if it is there.")],
+    top: Annotated[int, typer.Option(min=1, help="Of so many trials, the best ones, each in a folder trial-N.")] = 1,
+) -> None:
+    """Copy the best checkpoint, or those of the best trials, each file checked."""
+    from etude.cli.checkpoint import fetch
+
+    client = connect()
+    if top == 1:
+        fetch(client.checkpoint(experiment_id)["uri"], folder)
+    else:
+        best = [t["trial_id"] for t in client.api.pages(f"/experiments/{experiment_id}/best-trials", limit=top)]
+        found = {trial_id: client.checkpoint(experiment_id, trial_id)["uri"] for trial_id in best}
+        for trial_id, uri in found.items():
+            fetch(uri, folder / f"trial-{trial_id}")
+    typer.echo(str(folder))
+
+
+@app.command()
 def export(
     experiment_id: Id,
     to: Annotated[str, typer.Option(help="optuna, tensorboard, mlflow, csv or parquet.")],
