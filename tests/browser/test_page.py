@@ -89,6 +89,7 @@ def test_a_search_is_followed_from_its_beginning_to_its_best_checkpoint(
     expect(page.locator(".state.completed")).to_be_visible()
     for width in (1440, 390):
         page.set_viewport_size({"width": width, "height": 900})
+        page.wait_for_timeout(1500)  # figures find their size
         page.screenshot(path=tmp_path / f"experiment-{width}.png", full_page=True)
         assert page.evaluate("document.documentElement.scrollWidth") <= width, "nothing sticks out"
 
