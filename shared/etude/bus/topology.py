@@ -132,17 +132,14 @@ def runner_commands(runner_id: str, session: str) -> Queue:
 
 
 def durable_queues(pools: tuple[str, ...] = ("default",)) -> list[Queue]:
-    """Every queue that must exist before anyone publishes, so that services may start in any order.
-
-    Those of the searcher come last: once they are there an experiment can be created, and everyone else hears of it.
-    """
+    """Every queue that must exist before anyone publishes, so that services may start in any order."""
     return [
-        metrics_events(),
-        metrics_telemetry(),
+        *(searcher_partition(number) for number in range(PARTITIONS)),
+        searcher_roster(),
         *(scheduler_pool(pool) for pool in pools),
         *(janitor(pool) for pool in pools),
-        searcher_roster(),
-        *(searcher_partition(number) for number in range(PARTITIONS)),
+        metrics_events(),
+        metrics_telemetry(),
     ]
 
 
