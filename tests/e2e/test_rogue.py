@@ -101,6 +101,7 @@ def test_a_trial_in_a_box_sees_and_changes_little(
     experiment_id = installation.create(config, ROGUE)
     assert installation.wait(experiment_id)["state"] == "completed"
     found = trials(installation, experiment_id)
+    assert found["pry"]["state"] == "finished", found["pry"]
     metrics = found["pry"]["metrics"]
     assert (metrics["loss"], metrics["interfaces"], metrics["writable"]) == (0.0, 1.0, 0.0)
     assert metrics["processes"] <= 3

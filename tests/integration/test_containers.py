@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import signal
 import subprocess
 import uuid
@@ -199,6 +200,17 @@ async def test_what_an_earlier_life_of_the_runner_left_is_removed(stage: Stage, 
     left = stage.left()
     assert await stage.run(REPORT) == 0
     assert not set(left) & set(stage.left())
+
+
+async def test_while_that_is_looked_for_no_container_is_started(stage: Stage) -> None:
+    engine = stage.folder / "bin" / "podman"
+    engine.parent.mkdir()
+    engine.write_text(f'#!/bin/sh\n[ "$1" = ps ] && sleep 2\nexec {shutil.which("podman")} "$@"\n')
+    engine.chmod(0o755)
+    stage.launcher = ContainerLauncher(stage.folder / "work", stage.runner_id, str(engine), [Path("/")])
+    trials = await asyncio.gather(*(stage.launch("import time; time.sleep(4)", rank=rank) for rank in range(2)))
+    async with asyncio.timeout(60):
+        assert [await trial.wait() for trial in trials] == [0, 0]
 
 
 async def test_files_that_a_trial_writes_belong_to_the_user_of_the_runner(stage: Stage) -> None:

@@ -164,7 +164,7 @@ class ContainerLauncher:
         self._label = f"etude.runner={runner_id}"
         self._wanted = engine
         self._allowed = allowed_mounts
-        self._cleared = False
+        self._clearing: asyncio.Task[None] | None = None
         self._trials: dict[ContainedTrial, asyncio.Task[None]] = {}
 
     async def launch(
@@ -214,11 +214,15 @@ class ContainerLauncher:
         await asyncio.gather(*self._trials.values())
 
     async def _clear(self, engine: Engine) -> None:
-        """Remove what an earlier life of this runner left behind."""
-        if not self._cleared:
-            self._cleared = True
+        """Remove what an earlier life of this runner left behind, before the first container is started."""
+
+        async def clear() -> None:
             if left := (await engine.ask("ps", "--all", "--quiet", "--filter", f"label={self._label}")).split():
                 await engine.remove(*left)
+
+        if self._clearing is None:
+            self._clearing = asyncio.create_task(clear())
+        await asyncio.shield(self._clearing)
 
     def _limits(self, assignment: Assignment, config: ExperimentConfig, engine: Engine) -> list[str]:
         """What the container is and may do."""
