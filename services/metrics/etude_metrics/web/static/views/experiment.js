@@ -128,7 +128,8 @@ export async function experiment(main, id) {
     now = { ...now, ...data, config: now.config };
     if (data.state !== before) {
       fill(said);
-      now = await get(path).catch(() => now);
+      const whole = await get(path).catch(() => now);
+      if (whole.version >= now.version) now = whole; // an answer may be older than the event
     }
     tell();
     open.forEach((part) => part.draw());
