@@ -53,6 +53,7 @@ def main() -> None:
         installation.start_services()
         for runner in ("gpu-1", "gpu-2"):
             installation.start_runner(runner, slots=2)
+        installation.until_served()
         experiment_id = installation.create(search(installation.folder), EXAMPLES / "digits")
         assert installation.wait(experiment_id, 600)["state"] == "completed"
         stopped = installation.client().experiment(experiment_id).trials(state="stopped", sort="-best")
