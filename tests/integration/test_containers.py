@@ -31,6 +31,7 @@ class Stage:
         self.said: list[Message] = []
         self.lines: list[tuple[str, str]] = []
         self.runner_id = f"test-{uuid.uuid4().hex[:8]}"
+        self.label = f"etude.runner={self.runner_id}@{folder / 'work'}"
         self.launcher = ContainerLauncher(folder / "work", self.runner_id, "podman", [Path("/")])
         self._containers = containers
 
@@ -63,7 +64,7 @@ class Stage:
 
     def left(self) -> list[str]:
         """Containers of this runner."""
-        listed = ["podman", "ps", "--all", "--quiet", "--filter", f"label=etude.runner={self.runner_id}"]
+        listed = ["podman", "ps", "--all", "--quiet", "--filter", f"label={self.label}"]
         return subprocess.run(listed, capture_output=True, text=True, check=True).stdout.split()
 
 
@@ -194,12 +195,23 @@ async def test_a_bound_folder_is_where_the_configuration_wants_it(stage: Stage) 
 
 
 async def test_what_an_earlier_life_of_the_runner_left_is_removed(stage: Stage, containers: Containers) -> None:
-    label = f"etude.runner={stage.runner_id}"
-    await Engine.find("podman").ask("create", "--label", label, containers.image, "/nothing")
+    await Engine.find("podman").ask("create", "--label", stage.label, containers.image, "/nothing")
     assert len(stage.left()) == 1
     left = stage.left()
     assert await stage.run(REPORT) == 0
     assert not set(left) & set(stage.left())
+
+
+async def test_a_runner_of_the_same_name_with_another_work_folder_keeps_its_containers(stage: Stage) -> None:
+    trial = await stage.launch("import time; print('up'); time.sleep(5)")
+    await stage.until_written("up")
+    stage.launcher, first = (
+        ContainerLauncher(stage.folder / "other", stage.runner_id, "podman", [Path("/")]),
+        stage.launcher,
+    )
+    assert await stage.run(REPORT, rank=1) == 0
+    assert await asyncio.wait_for(trial.wait(), 60) == 0
+    await first.close()
 
 
 async def test_while_that_is_looked_for_no_container_is_started(stage: Stage) -> None:

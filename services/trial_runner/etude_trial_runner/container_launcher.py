@@ -152,7 +152,7 @@ class ContainerLauncher:
     Parameters
     ----------
     work : a folder for assignment files
-    runner_id : containers bear it, so that those of an earlier life are found
+    runner_id : containers bear it with the work folder, so that those of an earlier life are found
     engine : ``podman``, ``docker`` or a path; by default whichever there is
     allowed_mounts : folders that containers may see if their configuration wants it (``bind_mounts``)
     """
@@ -161,7 +161,7 @@ class ContainerLauncher:
         self, work: Path, runner_id: str, engine: str | None = None, allowed_mounts: Sequence[Path] = ()
     ) -> None:
         self._work = work
-        self._label = f"etude.runner={runner_id}"
+        self._label = f"etude.runner={runner_id}@{work.resolve()}"  # another installation may have one of this name
         self._wanted = engine
         self._allowed = allowed_mounts
         self._clearing: asyncio.Task[None] | None = None
