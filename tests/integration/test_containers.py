@@ -214,7 +214,7 @@ async def test_a_runner_of_the_same_name_with_another_work_folder_keeps_its_cont
     await first.close()
 
 
-async def test_while_that_is_looked_for_no_container_is_started(stage: Stage) -> None:
+async def test_no_container_is_started_while_those_of_an_earlier_life_are_looked_for(stage: Stage) -> None:
     engine = stage.folder / "bin" / "podman"
     engine.parent.mkdir()
     engine.write_text(f'#!/bin/sh\n[ "$1" = ps ] && sleep 2\nexec {shutil.which("podman")} "$@"\n')

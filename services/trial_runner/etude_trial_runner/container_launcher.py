@@ -164,7 +164,8 @@ class ContainerLauncher:
         self._label = f"etude.runner={runner_id}@{work.resolve()}"  # another installation may have one of this name
         self._wanted = engine
         self._allowed = allowed_mounts
-        self._clearing: asyncio.Task[None] | None = None
+        self._clearing = asyncio.Lock()
+        self._cleared = False
         self._trials: dict[ContainedTrial, asyncio.Task[None]] = {}
 
     async def launch(
@@ -215,14 +216,11 @@ class ContainerLauncher:
 
     async def _clear(self, engine: Engine) -> None:
         """Remove what an earlier life of this runner left behind, before the first container is started."""
-
-        async def clear() -> None:
-            if left := (await engine.ask("ps", "--all", "--quiet", "--filter", f"label={self._label}")).split():
-                await engine.remove(*left)
-
-        if self._clearing is None:
-            self._clearing = asyncio.create_task(clear())
-        await asyncio.shield(self._clearing)
+        async with self._clearing:
+            if not self._cleared:
+                if left := (await engine.ask("ps", "--all", "--quiet", "--filter", f"label={self._label}")).split():
+                    await engine.remove(*left)
+                self._cleared = True
 
     def _limits(self, assignment: Assignment, config: ExperimentConfig, engine: Engine) -> list[str]:
         """What the container is and may do."""
