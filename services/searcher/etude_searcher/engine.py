@@ -30,6 +30,7 @@ from etude_searcher.trial import Trial
 _SEED_STREAM = 0x5EED
 _CLOSED_AS = {
     ExitReason.RESTARTS_USED_UP: CloseReason.ERRORED,
+    ExitReason.NOT_RETRYABLE: CloseReason.ERRORED,
     ExitReason.INVALID_HYPERPARAMETERS: CloseReason.INVALID_HYPERPARAMETERS,
     ExitReason.KILLED: CloseReason.KILLED,
 }
@@ -114,7 +115,7 @@ class SearchEngine:
         """Decide how to go on without a trial, which is closed."""
         trial = self.trials[trial_id]
         self._end(trial)
-        trial.given_up = reason is ExitReason.RESTARTS_USED_UP
+        trial.given_up = reason in (ExitReason.RESTARTS_USED_UP, ExitReason.NOT_RETRYABLE)
         return [
             self._closed(trial, _CLOSED_AS[reason], detail),
             *self._carry_out(self.method.trial_exited(trial_id, reason)),

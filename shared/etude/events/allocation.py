@@ -125,3 +125,4 @@ class AllocationEnded(Event):
     log_tail: list[str] = []
     resident: Annotated[bool, Field(description="Its process rests in memory, and can continue it there.")] = False
     at_start: Annotated[bool, Field(description="It ended before it had anything to report.")] = False
+    retryable: Annotated[bool, Field(description="A failure that another attempt may not meet again.")] = True

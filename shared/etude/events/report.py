@@ -2,7 +2,7 @@
 
 from typing import Annotated, ClassVar
 
-from pydantic import Field
+from pydantic import Field, JsonValue
 
 from etude.events.event import (
     CheckpointReference,
@@ -27,6 +27,9 @@ class ValidationCompleted(Event):
     lease_number: LeaseNumber
     length: Length
     metrics: Metrics
+    information: Annotated[
+        dict[str, JsonValue], Field(description="What was reported beside the metrics and is no number.")
+    ] = {}
     checkpoint: CheckpointReference | None = None
     seconds: Annotated[float, Field(ge=0, description="Training and validation time under this lease.")] = 0.0
 

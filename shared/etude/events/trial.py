@@ -28,6 +28,8 @@ class ExitReason(StrEnum):
     """Why the scheduler gave a trial up."""
 
     RESTARTS_USED_UP = "restarts-used-up"
+    NOT_RETRYABLE = "not-retryable"
+    """It failed in a way that no restart can mend, such as a missing import."""
     INVALID_HYPERPARAMETERS = "invalid-hyperparameters"
     KILLED = "killed"
 
