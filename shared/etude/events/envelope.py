@@ -73,7 +73,10 @@ class Envelope(BaseModel):
     @field_validator("time")
     @classmethod
     def _in_utc(cls, value: datetime) -> datetime:
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+        try:
+            return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+        except OverflowError:  # within a day of the years 1 and 9999
+            raise PydanticCustomError("time", "there is no such time in UTC: {value}", {"value": str(value)}) from None
 
     @classmethod
     def wrap(
@@ -109,12 +112,15 @@ class Envelope(BaseModel):
         Raises
         ------
         EventError
-            The body is no such document, or its data does not fit its type; the message says where.
+            The body is no such document, or its data does not fit its type; the message says where. Nothing else is
+            raised, whatever the body: a consumer must lose one message to it, and never its session.
         """
         try:
             return cls.model_validate_json(body)
         except ValidationError as error:
             raise EventError(f"not an etude event: {_places(error)}") from None
+        except Exception as error:
+            raise EventError(f"not an etude event: {error!r}") from error
 
     def to_bytes(self) -> bytes:
         """The JSON body."""

@@ -1,8 +1,12 @@
 """Envelopes: ids, subjects and times."""
 
+import json
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from etude.events import (
     Envelope,
@@ -69,3 +73,45 @@ def test_numbers_that_json_does_not_have_survive() -> None:
 def test_a_length_that_is_none_is_refused(value: object) -> None:
     with pytest.raises(ValueError, match="expected a length"):
         Length.model_validate(value)
+
+
+def body(**fields: Any) -> bytes:
+    """A good event, with some fields set to others."""
+    event = {
+        "specversion": "1.0",
+        "id": "a",
+        "source": "s",
+        "type": "etude.trial.paused.v1",
+        "time": "2026-01-01T00:00:00Z",
+        "data": {"trial_id": 1, "length": {"batches": 1}},
+    }
+    return json.dumps({**event, **fields}).encode()
+
+
+@pytest.mark.parametrize("time", ["9999-12-31T23:59:59-23:59", "0001-01-01T00:00:00+23:59"])
+def test_a_time_that_does_not_exist_in_utc_is_an_error_of_that_event_and_names_the_place(time: str) -> None:
+    with pytest.raises(EventError, match="time: there is no such time in UTC"):
+        Envelope.parse(body(time=time))
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.datetimes().map(str),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+)
+
+
+@given(st.binary() | _JSON.map(lambda value: json.dumps(value).encode()))
+def test_whatever_comes_is_an_event_or_an_event_error(raw: bytes) -> None:
+    with pytest.raises(EventError):
+        Envelope.parse(raw)
+
+
+@given(
+    st.sampled_from(["id", "source", "type", "time", "subject", "experimentid", "pool", "data", "specversion"]), _JSON
+)
+def test_a_field_with_anything_in_it_is_read_and_written_again_or_is_an_event_error(field: str, value: Any) -> None:
+    try:
+        envelope = Envelope.parse(body(**{field: value}))
+    except EventError:
+        return
+    assert Envelope.parse(envelope.to_bytes()) == envelope
