@@ -42,8 +42,9 @@ async def main(stop: asyncio.Event) -> None:
             runner_timeout=timedelta(seconds=settings.runner_timeout),
             preempt_after=timedelta(seconds=settings.preempt_seconds),
             keep_after=timedelta(seconds=settings.keep_seconds),
+            remind_at_most=timedelta(seconds=settings.repair_seconds),
         )
-        service = SchedulerService(bus, store, utc_now, settings.pool, timing, settings.repair_seconds, policy)
+        service = SchedulerService(bus, store, utc_now, settings.pool, timing, policy)
         await bus.start()
         await service.start()
         await stop.wait()

@@ -4,8 +4,9 @@ from datetime import datetime
 
 from etude.events import AllocationEnded, AllocationRevoked, EndReason, ExitReason, TrialExited
 from etude_scheduler import orders
-from etude_scheduler.execution import Allocation, Execution, Member, document_id
+from etude_scheduler.execution import Allocation, Execution, Member
 from etude_scheduler.ledger import Ledger
+from etude_scheduler.runner_faults import RunnerFaults
 
 
 class Allocations:
@@ -14,10 +15,12 @@ class Allocations:
     Parameters
     ----------
     ledger : is read and changed
+    faults : of runners; is told of trials that fail at their start
     """
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Ledger, faults: RunnerFaults) -> None:
         self._ledger = ledger
+        self._faults = faults
 
     def grant(self, execution: Execution, members: list[Member], now: datetime) -> None:
         """Give a trial slots, under the next lease number."""
@@ -92,7 +95,8 @@ class Allocations:
         failed = event.reason in (EndReason.FAILED, EndReason.INVALID_HYPERPARAMETERS)
         if not allocation.failed and (failed or member is allocation.members[0]):
             allocation.failed, allocation.outcome = failed, event.to_json()
-        self._judge_runner(execution, event)
+        if event.reason is EndReason.FAILED and event.at_start and event.retryable:
+            self._faults.record_failure(execution, event.runner_id)
         self._ledger.release(execution, member)
         self._break_up(execution)
 
@@ -117,7 +121,9 @@ class Allocations:
             return
         event = AllocationEnded.model_validate(allocation.outcome)
         if event.reason is EndReason.FAILED and not execution.over:
-            if execution.restarts >= self._ledger.share(execution.experiment_id).max_restarts:
+            if not event.retryable:
+                self._exit(execution, event, ExitReason.NOT_RETRYABLE)
+            elif execution.restarts >= self._ledger.share(execution.experiment_id).max_restarts:
                 self._exit(execution, event, ExitReason.RESTARTS_USED_UP)
             else:
                 execution.restarts += 1
@@ -135,17 +141,3 @@ class Allocations:
         )
         execution.exited = exited.to_json()
         self._ledger.tell(execution, exited)
-
-    def _judge_runner(self, execution: Execution, event: AllocationEnded) -> None:
-        """Three different trials in a row that fail at their start, though their experiments do work, are its fault."""
-        runner = self._ledger.fleet.runners.get(event.runner_id)
-        if runner is None:
-            return
-        crashed = event.reason is EndReason.FAILED and event.at_start
-        if crashed and self._ledger.share(execution.experiment_id).works:
-            runner.crash(document_id(execution.key))
-        elif not crashed and runner.crashed and runner.disabled is None:
-            runner.crashed = []
-        else:
-            return
-        self._ledger.changed_runners.add(runner.runner_id)

@@ -2,6 +2,7 @@
 
 import heapq
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 
 from etude_scheduler.execution import Execution, Key
@@ -30,8 +31,8 @@ class Claim:
         self.waiting_since: datetime | None = None
         self.service = 0.0
         self._as_of: datetime | None = None
-        self._waiting: dict[Key, Execution] = {}
-        self._order: list[tuple[str, int]] = []
+        self._waiting = _Line()
+        self._unhurt = _Line()  # of these, trials that have failed at their start nowhere
 
     @property
     def experiment_id(self) -> str:
@@ -46,14 +47,22 @@ class Claim:
     @property
     def first(self) -> Execution:
         """The trial that goes next."""
-        while (key := (self.experiment_id, self._order[0][1])) not in self._waiting:
-            heapq.heappop(self._order)
-        return self._waiting[key]
+        return self._waiting.first
+
+    @property
+    def candidates(self) -> list[Execution]:
+        """The trial that goes next and, if that avoids some runners, the next one that avoids none."""
+        first = self.first
+        return [first, self._unhurt.first] if first.failed_at_start and len(self._unhurt) else [first]
 
     @property
     def need(self) -> Need:
         """Of its next trial, and so of all: slots and labels are the experiment's."""
         return Need(self.first.slots, self.share.runner_labels)
+
+    def need_of(self, execution: Execution, avoid_since: datetime) -> Need:
+        """Of one of its trials, which avoids the runners where it has failed at its start since then."""
+        return replace(self.need, avoid=execution.avoids(avoid_since))
 
     @property
     def at_limit(self) -> bool:
@@ -76,15 +85,48 @@ class Claim:
         """A trial waits."""
         if not self._waiting:
             self.waiting_since = now
-        if execution.key not in self._waiting:
-            self._waiting[execution.key] = execution
-            heapq.heappush(self._order, (execution.requested_at, execution.trial_id))
+        self._waiting.add(execution)
+        if not execution.failed_at_start:
+            self._unhurt.add(execution)
 
     def remove(self, execution: Execution) -> None:
         """A trial waits no longer."""
-        if self._waiting.pop(execution.key, None) and len(self._order) > 2 * len(self._waiting) + 16:
-            self._order = [(e.requested_at, e.trial_id) for e in self._waiting.values()]
+        self._waiting.remove(execution)
+        self._unhurt.remove(execution)
+
+
+class _Line:
+    """Trials of one experiment, the first requested first."""
+
+    def __init__(self) -> None:
+        self._members: dict[Key, Execution] = {}
+        self._order: list[tuple[str, int, Key]] = []
+
+    def __len__(self) -> int:
+        return len(self._members)
+
+    def __bool__(self) -> bool:
+        return bool(self._members)
+
+    @property
+    def first(self) -> Execution:
+        while (key := self._order[0][2]) not in self._members:
+            heapq.heappop(self._order)
+        return self._members[key]
+
+    def add(self, execution: Execution) -> None:
+        if execution.key not in self._members:
+            self._members[execution.key] = execution
+            heapq.heappush(self._order, _entry(execution))
+
+    def remove(self, execution: Execution) -> None:
+        if self._members.pop(execution.key, None) and len(self._order) > 2 * len(self._members) + 16:
+            self._order = [_entry(member) for member in self._members.values()]
             heapq.heapify(self._order)
+
+
+def _entry(execution: Execution) -> tuple[str, int, Key]:
+    return execution.requested_at, execution.trial_id, execution.key
 
 
 class Claims:

@@ -5,7 +5,11 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Self
 
+from etude.document_version import VERSION_FIELD, check_version, known_fields
 from etude.events import CloseReason, Hyperparameters, Length, TrialRequested, Unit
+
+_FORMAT = 1
+"""Of trial documents. Rises when an earlier version would misread what this one writes."""
 
 _EXTENSIBLE = (CloseReason.STOPPED.value, CloseReason.FINISHED.value)
 Key = tuple[str, int]
@@ -98,6 +102,7 @@ class Execution:
     last_validation : data of the validation.completed event, to say it again if no decision comes
     exited : data of the trial.exited event, to say it again
     attempt : of trying it; a later one begins without restarts, and open
+    failed_at_start : runners on which it failed before it reported anything, and when it last did; until it works
     closed_with_experiment : closed for no other reason than the end of its experiment, which may be extended
     resident : where its process rests in memory, if it was paused
     """
@@ -121,6 +126,7 @@ class Execution:
     closed_with_experiment: bool = False
     allocation: Allocation | None = None
     resident: Member | None = None
+    failed_at_start: dict[str, str] = field(default_factory=dict)
     checkpoint: dict[str, Any] | None = None
     last_validation: dict[str, Any] | None = None
     exited: dict[str, Any] | None = None
@@ -158,6 +164,10 @@ class Execution:
     def idle(self) -> bool:
         """Has it reported its result at the length that its runner knows of, and waits for the decision?"""
         return self.allocation is not None and self.validated >= self.allocation.train_until
+
+    def avoids(self, since: datetime) -> frozenset[str]:
+        """Runners on which it failed at its start, then or later."""
+        return frozenset(r for r, at in self.failed_at_start.items() if datetime.fromisoformat(at) >= since)
 
     def reopen(self) -> None:
         """The experiment goes on, or was never over: what ended the trial is no reason any more."""
@@ -212,17 +222,19 @@ class Execution:
         allocation = asdict(self.allocation) if self.allocation else None
         resident = asdict(self.resident) if self.resident else None
         nested = {"allocation": allocation, "resident": resident}
-        return {"_id": document_id(self.key), **vars(self), **nested, "open": self.open}
+        return {"_id": document_id(self.key), **vars(self), **nested, "open": self.open, VERSION_FIELD: _FORMAT}
 
     @classmethod
     def from_document(cls, document: dict[str, Any]) -> Self:
         """As it was stored."""
-        fields = {name: value for name, value in document.items() if name not in ("_id", "open")}
-        if fields["allocation"] is not None:
-            members = [Member(**member) for member in fields["allocation"]["members"]]
-            fields["allocation"] = Allocation(**{**fields["allocation"], "members": members})
-        if fields.get("resident") is not None:
-            fields["resident"] = Member(**fields["resident"])
+        check_version(document, _FORMAT)
+        fields = known_fields(cls, document)
+        if allocation := fields.get("allocation"):
+            parts = allocation.get("members", [allocation])  # a trial had but one runner once
+            members = [Member(**known_fields(Member, part)) for part in parts]
+            fields["allocation"] = Allocation(**{**known_fields(Allocation, allocation), "members": members})
+        if resident := fields.get("resident"):
+            fields["resident"] = Member(**known_fields(Member, resident))
         return cls(**fields)
 
 

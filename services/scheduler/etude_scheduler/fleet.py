@@ -5,12 +5,15 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Self
 
+from etude.document_version import VERSION_FIELD, check_version
 from etude.events import RunnerHeartbeat, RunnerJoined, Slot
-from etude_scheduler.execution import Execution, Key, Member
+from etude_scheduler.execution import Execution, Key, Member, document_id
 from etude_scheduler.need import Need
 
 _WHOLE = 1 - 1e-9
-_CRASHES = 3
+_FORMAT = 1
+"""Of runner documents. Rises when an earlier version would misread what this one writes."""
+_TRIALS_TO_BLAME, _EXPERIMENTS_TO_BLAME = 3, 2
 
 
 @dataclass
@@ -22,7 +25,7 @@ class Runner:
     cores : how many trials without a slot may run at a time
     refusing : why it takes nothing new for now, in its own words
     disabled : why it was taken out of service; None if it was not
-    crashed : the trials that failed at their start here, one after the other
+    blamed_by : trials that failed at their start here and then worked on another runner, since a trial last worked here
     """
 
     runner_id: str
@@ -36,7 +39,7 @@ class Runner:
     draining: bool = False
     refusing: str = ""
     disabled: str | None = None
-    crashed: list[str] = field(default_factory=list)
+    blamed_by: list[str] = field(default_factory=list)
     gone: bool = False
     used: dict[str, dict[Key, float]] = field(default_factory=dict)
     """Slot to the trials that hold it, and the share of each; not stored, but derived from the trials."""
@@ -80,17 +83,22 @@ class Runner:
         """The part of a slot that nobody holds."""
         return 1.0 - sum(self.used.get(slot_id, {}).values())
 
-    def crash(self, trial: str) -> bool:
-        """A trial failed at its start that should not have; True if the runner goes out of service for it."""
-        if trial not in self.crashed:
-            self.crashed.append(trial)
-        if len(self.crashed) < _CRASHES or self.disabled is not None:
-            return False
-        self.disabled = (
-            f"{len(self.crashed)} trials in a row failed at their start here ({', '.join(self.crashed)}); see their "
-            f"logs, then: etude runner enable {self.runner_id}"
-        )
-        return True
+    def blame(self, key: Key) -> None:
+        """Record a trial that failed at its start here and worked elsewhere; disable the runner if there are enough.
+
+        One experiment alone proves nothing: its hyperparameters may just fit other machines.
+        """
+        trial = document_id(key)
+        if trial not in self.blamed_by:
+            self.blamed_by.append(trial)
+        experiments = {trial.rsplit("/", 1)[0] for trial in self.blamed_by}
+        proven = len(self.blamed_by) >= _TRIALS_TO_BLAME and len(experiments) >= _EXPERIMENTS_TO_BLAME
+        if proven and self.disabled is None:
+            self.disabled = (
+                f"{len(self.blamed_by)} trials of {len(experiments)} experiments failed at their start here and "
+                f"worked on other runners ({', '.join(self.blamed_by)}); see their logs, then: "
+                f"etude runner enable {self.runner_id}"
+            )
 
     def to_document(self) -> dict[str, Any]:
         """As it is stored."""
@@ -106,27 +114,29 @@ class Runner:
             "draining": self.draining,
             "refusing": self.refusing,
             "disabled": self.disabled,
-            "crashed": self.crashed,
+            "blamed_by": self.blamed_by,
             "gone": self.gone,
+            VERSION_FIELD: _FORMAT,
         }
 
     @classmethod
     def from_document(cls, document: dict[str, Any], seen: datetime) -> Self:
         """As it was stored; it counts as seen when it is loaded, since nobody listened to it meanwhile."""
+        check_version(document, _FORMAT)
         return cls(
             runner_id=document["_id"],
             pool=document["pool"],
             session=document["session"],
             slots=[Slot.model_validate(slot) for slot in document["slots"]],
-            labels=document["labels"],
-            host=document["host"],
+            labels=document.get("labels", []),
+            host=document.get("host", ""),
             last_heartbeat=seen,
-            cores=document["cores"],
-            draining=document["draining"],
-            refusing=document["refusing"],
-            disabled=document["disabled"],
-            crashed=document["crashed"],
-            gone=document["gone"],
+            cores=document.get("cores", 1),
+            draining=document.get("draining", False),
+            refusing=document.get("refusing", ""),
+            disabled=document.get("disabled"),
+            blamed_by=document.get("blamed_by", []),
+            gone=document.get("gone", False),
         )
 
 
@@ -159,7 +169,7 @@ class Fleet:
             draining=beat.draining if beat else False,
             refusing=beat.refusing if beat else "",
             disabled=known.disabled if known else None,
-            crashed=known.crashed if known else [],
+            blamed_by=known.blamed_by if known else [],
             used=same.used if same else {},
             guests=same.guests if same else set(),
         )
@@ -193,12 +203,19 @@ class Fleet:
         kept : how many slots of each runner are kept for others
         resident : where the trial rests in memory; it goes there if it can
         """
-        runners = list(self.open(need))
+        runners = self._preferred(need)
         if resident and self.present(resident.runner_id, resident.session):
             there = [runner for runner in runners if runner.runner_id == resident.runner_id]
             if there and (members := self._fit(need, there, kept)):
                 return members
         return self._fit(need, runners, kept)
+
+    def _preferred(self, need: Need) -> list[Runner]:
+        """Open runners without those that are to be avoided, as long as one of them is large enough."""
+        runners = list(self.open(need))
+        others = [runner for runner in runners if runner.runner_id not in need.avoid]
+        able = len(others) == len(runners) or any(len(runner.slots) >= need.whole for runner in others)
+        return others if able else runners
 
     def _fit(self, need: Need, runners: list[Runner], kept: Mapping[str, int]) -> list[Member] | None:
         if need.slots == 0:
@@ -269,6 +286,8 @@ class Fleet:
         closed = [r for r in labelled if not r.open]
         out = "; ".join(f"{r.runner_id} is {r.state}: {r.disabled or r.refusing or 'it will leave'}" for r in closed)
         free = sum(r.free for r in labelled if r.open)
+        if avoided := sorted(r.runner_id for r in labelled if r.open and r.free and r.runner_id in need.avoid):
+            return f"it failed at its start on {', '.join(avoided)}, and waits for another runner for a while"
         told = f"it needs {need}, and {free} of {sum(len(r.slots) for r in labelled)} slots are free"
         return f"{told} ({out})" if out else told
 

@@ -91,12 +91,6 @@ class SchedulerHandlers:
             source, now = f"scheduler/{self._pool}", self._clock()
             await self._bus.publish([Envelope.wrap(report, source=source, time=now, pool=self._pool)])
 
-    async def repair(self) -> None:
-        """Say again what only the searcher can answer; to be called every few minutes."""
-        async with self._lock:
-            if self._scheduler is not None:
-                await self._publish(self._scheduler.reminders())
-
     # How it is done
 
     async def _work(self, batch: Sequence[Envelope]) -> None:

@@ -11,10 +11,12 @@ class Need:
     ----------
     slots : 0 for a trial that only needs a CPU, below 1 for a part of one slot, else a whole number of them
     labels : a runner must have all of these
+    avoid : runners that are taken only if no other is able
     """
 
     slots: float
     labels: frozenset[str] = frozenset()
+    avoid: frozenset[str] = frozenset()
 
     @property
     def whole(self) -> int:

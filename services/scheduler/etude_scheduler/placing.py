@@ -13,12 +13,15 @@ from etude_scheduler.policies import Policy
 
 
 def place(
-    claims: Claims, fleet: Fleet, policy: Policy, now: datetime, keep_after: timedelta
+    claims: Claims, fleet: Fleet, policy: Policy, now: datetime, keep_after: timedelta, avoid_for: timedelta
 ) -> Iterator[tuple[Execution, list[Member]]]:
     """Trials and the slots that each gets; the caller grants each before it asks for the next.
 
     A trial that does not fit holds nobody up: those behind it are placed around it (backfill). But once it has waited
     for ``keep_after``, slots that come free where it could run are kept for it, so that small trials cannot starve it.
+
+    A trial that failed at its start on a runner goes to another one if there is any, for ``avoid_for``: a broken
+    machine is soon free again, and would use up the restarts of all.
     """
     order = [(policy.order(claim, claims.typical), claim.experiment_id) for claim in claims.waiting(now)]
     heapq.heapify(order)
@@ -26,17 +29,20 @@ def place(
     kept: dict[str, int] = {}
     while order:
         claim = claims[heapq.heappop(order)[1]]
-        need = claim.need
-        if need in blocked:
-            continue
-        members = fleet.fit(need, kept, claim.first.resident)
-        if members is None:
+        for execution in claim.candidates:
+            need = claim.need_of(execution, now - avoid_for)
+            if need in blocked:
+                continue
+            members = fleet.fit(need, kept, execution.resident)
+            if members is not None:
+                break
             blocked.add(need)
             claim.waiting_since = claim.waiting_since or now
             if need.whole > 1 and now - claim.waiting_since >= keep_after:
                 fleet.keep(need, kept)
+        else:
             continue
-        yield claim.first, members
+        yield execution, members
         if claim.waiting and not claim.at_limit:
             heapq.heappush(order, (policy.order(claim, claims.typical), claim.experiment_id))
 

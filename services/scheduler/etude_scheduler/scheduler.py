@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from etude.events import (
     AllocationEnded,
@@ -24,7 +24,6 @@ from etude.events import (
     RunnerLeft,
     TrialClosed,
     TrialContinued,
-    TrialExited,
     TrialPaused,
     TrialRequested,
     ValidationCompleted,
@@ -37,6 +36,8 @@ from etude_scheduler.ledger import Ledger, Message
 from etude_scheduler.placing import place, victims
 from etude_scheduler.policies import Policy
 from etude_scheduler.policies.fair_share import FairShare
+from etude_scheduler.reminders import Reminders
+from etude_scheduler.runner_faults import RunnerFaults
 from etude_scheduler.share import Share
 
 
@@ -50,12 +51,18 @@ class Timing:
     grant_grace : how long a runner may take to list in its heartbeats what it was granted, before it is told again
     preempt_after : how long an experiment must have waited before trials of others are preempted for it
     keep_after : how long a trial of several slots must have waited before slots that come free are kept for it
+    avoid_for : how long a trial that failed at its start on a runner waits for another one
+    remind_after, remind_at_most : how long a report waits for the searcher's decision before it is repeated, the first
+        time and at most
     """
 
     runner_timeout: timedelta = timedelta(seconds=30)
     grant_grace: timedelta = timedelta(seconds=10)
     preempt_after: timedelta = timedelta(seconds=10)
     keep_after: timedelta = timedelta(seconds=60)
+    avoid_for: timedelta = timedelta(seconds=60)
+    remind_after: timedelta = timedelta(seconds=3)
+    remind_at_most: timedelta = timedelta(seconds=300)
 
 
 class Scheduler:
@@ -71,8 +78,10 @@ class Scheduler:
         self.fleet, self.executions, self.shares = ledger.fleet, ledger.executions, ledger.shares
         self.changed, self.changed_shares = ledger.changed, ledger.changed_shares
         self.changed_runners = ledger.changed_runners
-        self._allocations = Allocations(ledger)
-        self._timing = timing or Timing()
+        self._faults = RunnerFaults(ledger)
+        self._allocations = Allocations(ledger, self._faults)
+        self._timing = timing = timing or Timing()
+        self._reminders = Reminders(ledger, timing.remind_after, timing.remind_at_most)
         self._policy = policy or FairShare()
 
     def adopt(self, executions: Iterable[Execution] = (), shares: Iterable[Share] = ()) -> None:
@@ -116,37 +125,28 @@ class Scheduler:
 
     def place(self, now: datetime) -> list[Message]:
         """Give free slots to waiting trials."""
-        for execution, members in place(self._ledger.claims, self.fleet, self._policy, now, self._timing.keep_after):
+        timing = self._timing
+        for execution, members in place(
+            self._ledger.claims, self.fleet, self._policy, now, timing.keep_after, timing.avoid_for
+        ):
             self._allocations.grant(execution, members, now)
         return self._ledger.take_messages()
 
     def tick(self, now: datetime) -> list[Message]:
-        """Declare silent runners lost, and preempt trials for others that have waited too long."""
+        """Declare silent runners lost, preempt trials for others, and repeat reports that nobody answers."""
         for runner in self.fleet.silent(now, self._timing.runner_timeout):
             self._lose(runner)
         after = self._timing.preempt_after
         for execution in victims(self._ledger.claims, self.fleet, self._policy, self._ledger.allocated_to, now, after):
             self._allocations.take_back(execution)
-        return self._ledger.take_messages()
+        return self._ledger.take_messages() + self._reminders.take_due(now)
 
     def report(self) -> PoolReported:
         """The pool as it is, for people."""
-        return standing.report(self.pool, self._ledger.claims, self.fleet, self._policy, self._ledger.allocated_to)
-
-    def reminders(self) -> list[Message]:
-        """Say again what only the searcher can answer: results without a decision, and trials that were given up."""
-        messages = []
-        for execution in self.executions.values():
-            if not self._ledger.share(execution.experiment_id).active or execution.closed:
-                continue
-            if execution.exited:
-                said: Event = TrialExited.model_validate(execution.exited)
-            elif execution.want() is Want.DECISION and execution.last_validation:
-                said = ValidationCompleted.model_validate(execution.last_validation)
-            else:
-                continue
-            messages.append(Message(execution.experiment_id, said))
-        return messages
+        avoid_since = (self._ledger.now or datetime.max.replace(tzinfo=UTC)) - self._timing.avoid_for
+        return standing.report(
+            self.pool, self._ledger.claims, self.fleet, self._policy, self._ledger.allocated_to, avoid_since
+        )
 
     # Experiments and trials
 
@@ -227,14 +227,14 @@ class Scheduler:
                 self._allocations.started(execution, event.runner_id, event.rendezvous)
             case CheckpointSaved():
                 execution.saved(event.uri, event.length.amount)
-                self._works(execution)
+                self._faults.record_success(execution)
             case ValidationCompleted():
                 if event.length.amount >= execution.validated:
                     execution.validated = event.length.amount
                     execution.last_validation = event.to_json()
                 if event.checkpoint is not None:
                     execution.saved(event.checkpoint.uri, event.checkpoint.length)
-                self._works(execution)
+                self._faults.record_success(execution)
             case AllocationEnded() if execution.allocation is None:
                 if event.resident:
                     self._rests(execution, event.runner_id)
@@ -249,13 +249,6 @@ class Scheduler:
             self._ledger.tell(execution, orders.evict(execution, runner_id, execution.lease_number))
         elif runner is not None:
             execution.resident = Member(runner.runner_id, runner.session, [], over=True)
-
-    def _works(self, execution: Execution) -> None:
-        """A trial of its experiment had something to report."""
-        share = self._ledger.share(execution.experiment_id)
-        if not share.works:
-            share.works = True
-            self.changed_shares.add(share.experiment_id)
 
     def _update(self, experiment_id: str, trial_id: int, change: Callable[[Execution], None]) -> None:
         key = (experiment_id, trial_id)
@@ -297,6 +290,7 @@ class Scheduler:
             self._allocations.take_back(execution)
             if execution.idle:
                 self._allocations.let_go(execution, allocation)
+        self._reminders.watch(execution)
         self._strip(share)
 
     # Runners
@@ -324,7 +318,7 @@ class Scheduler:
             return
         runner.disabled = None if event.enabled else event.reason or f"by {event.requested_by or 'request'}"
         if event.enabled:
-            runner.crashed = []
+            runner.blamed_by = []
         self.changed_runners.add(runner.runner_id)
         if event.drain and not event.enabled:
             for execution in self._ledger.allocated_to(runner.runner_id):

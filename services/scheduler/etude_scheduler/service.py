@@ -15,12 +15,7 @@ _REPORT_SECONDS = 2.0
 
 
 class SchedulerService:
-    """Consumes the queue of one pool, of which the broker lets one consumer be active.
-
-    Parameters
-    ----------
-    repair_seconds : how often unanswered results are told again
-    """
+    """Consumes the queue of one pool, of which the broker lets one consumer be active."""
 
     def __init__(
         self,
@@ -29,12 +24,10 @@ class SchedulerService:
         clock: Clock,
         pool: str = "default",
         timing: Timing | None = None,
-        repair_seconds: float = 300.0,
         policy: Policy | None = None,
     ) -> None:
         self._bus = bus
         self._pool = pool
-        self._repair_seconds = repair_seconds
         self.handlers = SchedulerHandlers(store, bus, clock, pool, timing, policy)
         self._subscription: Subscription | None = None
         self._clockwork: list[asyncio.Task[None]] = []
@@ -46,7 +39,6 @@ class SchedulerService:
         self._clockwork = [
             asyncio.create_task(every(1.0, handlers.tick)),
             asyncio.create_task(every(_REPORT_SECONDS, handlers.report)),
-            asyncio.create_task(every(self._repair_seconds, handlers.repair)),
         ]
 
     async def close(self) -> None:

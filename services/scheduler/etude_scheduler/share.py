@@ -3,9 +3,12 @@
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
+from etude.document_version import VERSION_FIELD, check_version, known_fields
 from etude.events import CloseReason, ModelDefinition
 
 DEFAULT_PRIORITY = 42  # as Determined's
+_FORMAT = 1
+"""Of share documents. Rises when an earlier version would misread what this one writes."""
 
 
 @dataclass
@@ -17,7 +20,6 @@ class Share:
     state : ``active``, ``paused``, ``ended`` or ``deleted``, as of ``revision``: of two events the one with the higher
     revision holds
     killed : it ended by being killed
-    works : some trial of it has had something to report: one that fails at its start fails for want of its runner
     """
 
     experiment_id: str
@@ -25,7 +27,6 @@ class Share:
     state: str = "active"
     revision: int = -1
     killed: bool = False
-    works: bool = False
     config: dict[str, Any] | None = None
     model_definition: dict[str, Any] | None = None
 
@@ -94,9 +95,10 @@ class Share:
 
     def to_document(self) -> dict[str, Any]:
         """As it is stored."""
-        return {"_id": self.experiment_id, **asdict(self)}
+        return {"_id": self.experiment_id, **asdict(self), VERSION_FIELD: _FORMAT}
 
     @classmethod
     def from_document(cls, document: dict[str, Any]) -> Self:
         """As it was stored."""
-        return cls(**{name: value for name, value in document.items() if name != "_id"})
+        check_version(document, _FORMAT)
+        return cls(**known_fields(cls, document))

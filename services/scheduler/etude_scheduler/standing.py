@@ -1,6 +1,7 @@
 """Standing: what there is to see of a pool: runners, claims, and why trials wait. Pure."""
 
 from collections.abc import Callable
+from datetime import datetime
 
 from etude.events import ClaimStanding, PoolReported, RunnerStanding
 from etude_scheduler.claim import Claim, Claims
@@ -10,13 +11,19 @@ from etude_scheduler.policies import Policy
 
 
 def report(
-    pool: str, claims: Claims, fleet: Fleet, policy: Policy, running: Callable[[str], list[Execution]]
+    pool: str,
+    claims: Claims,
+    fleet: Fleet,
+    policy: Policy,
+    running: Callable[[str], list[Execution]],
+    avoid_since: datetime,
 ) -> PoolReported:
     """A pool as it is.
 
     Parameters
     ----------
     running : the trials that hold slots of a runner
+    avoid_since : trials avoid runners on which they have failed at their start since then
     """
     runners = [
         RunnerStanding(
@@ -42,7 +49,7 @@ def report(
             held=round(claim.held, 6),
             waiting=claim.waiting,
             next_trial=claim.first.trial_id if claim.waiting else None,
-            reason=why_waiting(claim, fleet, policy, place.get(claim.experiment_id, 0)),
+            reason=why_waiting(claim, fleet, policy, place.get(claim.experiment_id, 0), avoid_since),
         )
         for claim in claims
         if claim.waiting or claim.held
@@ -50,7 +57,7 @@ def report(
     return PoolReported(pool=pool, policy=policy.name, runners=runners, claims=standings)
 
 
-def why_waiting(claim: Claim, fleet: Fleet, policy: Policy, ahead: int) -> str:
+def why_waiting(claim: Claim, fleet: Fleet, policy: Policy, ahead: int, avoid_since: datetime) -> str:
     """Why the next trial of a claim is not running; empty if none waits.
 
     Parameters
@@ -65,7 +72,7 @@ def why_waiting(claim: Claim, fleet: Fleet, policy: Policy, ahead: int) -> str:
         return f"its experiment is {claim.share.state}"
     if claim.at_limit:
         return f"its experiment holds {claim.held:g} slots and may hold {claim.share.max_slots} (resources.max_slots)"
-    told = [fleet.why_not(claim.need)]
+    told = [fleet.why_not(claim.need_of(claim.first, avoid_since))]
     if ahead:
         told.append(f"{ahead} other experiment{'' if ahead == 1 else 's'} go first by {policy.name}")
     return "; ".join(told + [said for said in [policy.standing(claim)] if said])

@@ -7,7 +7,7 @@ from pathlib import Path
 from etude.artifacts import fetch_model_definition
 from etude.artifacts.storage import local_url
 from etude.bus import MemoryBroker, MemoryBus
-from etude.events import Envelope, Event, ModelDefinition
+from etude.events import Envelope, Event, ModelDefinition, RunnerChangeRequested
 from etude.service.clock import utc_now
 from etude.store import SqliteStore
 from etude_metrics.api.queries import Queries
@@ -65,6 +65,12 @@ class System:
         await self._scheduler.start()
         await self._searcher.start()
         await self._agent.start()
+        await self.publish(self._enable_runner())
+
+    def _enable_runner(self) -> Envelope:
+        """The one runner of this machine serves whoever runs here, whatever an earlier run thought of it."""
+        event = RunnerChangeRequested(runner_id=_RUNNER, enabled=True, requested_by="etude run")
+        return Envelope.wrap(event, source="client", time=utc_now(), pool=self._pool)
 
     async def close(self) -> None:
         """Stop everything; what is known stays in the folder."""

@@ -41,11 +41,12 @@ class House:
             self.claims.add(claim, waiting(experiment_id, trial_id, slots), NOW)
         return claim
 
-    def place(self, after: float = 0.0, keep_after: float = 60.0) -> list[str]:
+    def place(self, after: float = 0.0, keep_after: float = 60.0, avoid_for: float = 60.0) -> list[str]:
         """Place what fits; returns ``trial@runner:slots`` of each."""
         placed = []
         now = self.now = NOW + timedelta(seconds=after)
-        for execution, members in place(self.claims, self.fleet, self.policy, now, timedelta(seconds=keep_after)):
+        limits = timedelta(seconds=keep_after), timedelta(seconds=avoid_for)
+        for execution, members in place(self.claims, self.fleet, self.policy, now, *limits):
             claim = self.claims[execution.experiment_id]
             execution.allocation = Allocation(members, 1, f"{len(self.running):09}")
             claim.remove(execution)

@@ -72,11 +72,3 @@ def test_why_a_trial_fits_nowhere() -> None:
     assert "all 1 runners together have fewer" in house.fleet.why_not(Need(4))
     house.fleet.runners["a"].refusing = "the disk is full"
     assert "a is refusing: the disk is full" in house.fleet.why_not(Need(1))
-
-
-def test_three_trials_in_a_row_that_fail_at_their_start_take_a_runner_out_of_service() -> None:
-    runner = House(a=1).fleet.runners["a"]
-    assert [runner.crash(trial) for trial in ("x/1", "x/1", "x/2", "y/1")] == [False, False, False, True]
-    assert not runner.open
-    assert runner.disabled is not None
-    assert "x/1, x/2, y/1" in runner.disabled

@@ -99,15 +99,13 @@ async def test_a_trial_that_is_requested_after_the_end_is_closed(shell: Shell) -
 
 async def test_a_standby_does_nothing_on_its_own(shell: Shell) -> None:
     await shell.handlers.tick()
-    await shell.handlers.repair()
     assert await shell.store.count(RUNNERS, {}) == 0
 
 
-async def test_a_result_without_decision_is_repeated_by_repair(shell: Shell) -> None:
+async def test_a_successor_repeats_at_once_what_nobody_has_answered(shell: Shell) -> None:
     await shell.hear(ACTIVATED, requested(1), joined())
-    await shell.hear(result(1))
-    await shell.handlers.repair()
-    [reminder] = await shell.hear()
+    assert await shell.hear(result(1)) == [], "the searcher has heard of it, and may be about to answer"
+    [reminder] = await Shell(shell.store).hear(heartbeat((1, 1, 100)))
     assert reminder.type == "etude.validation.completed.v1"
 
 

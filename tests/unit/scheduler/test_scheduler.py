@@ -3,7 +3,6 @@
 import pytest
 
 from etude.events import (
-    AllocationEnded,
     AllocationExtended,
     AllocationGranted,
     AllocationReleased,
@@ -24,7 +23,6 @@ from etude.events import (
     TrialExited,
     TrialPaused,
     TrialRequested,
-    ValidationCompleted,
 )
 from etude_scheduler.execution import Execution
 from etude_scheduler.scheduler import Scheduler
@@ -379,17 +377,6 @@ def test_an_ended_experiment_leaves_memory() -> None:
     assert pool.scheduler.shares == {}
 
 
-def test_a_trial_without_a_decision_is_reported_again() -> None:
-    pool = Pool()
-    pool.hear(joined())
-    pool.start(1)
-    pool.hear(result(1), ended(1))
-    [reminder] = pool.scheduler.reminders()
-    assert isinstance(reminder.event, ValidationCompleted)
-    pool.hear(continued(1, 300))
-    assert pool.scheduler.reminders() == []
-
-
 def test_a_trial_that_handed_its_slot_back_gets_no_other_before_the_decision() -> None:
     pool = Pool()
     pool.hear(joined())
@@ -480,28 +467,6 @@ def test_a_drained_runner_gives_back_what_it_runs() -> None:
     assert isinstance(revoked, AllocationRevoked)
     pool.hear(heartbeat(runner_id="b"), saved(1, 40))
     assert grants(pool.hear(ended(1, EndReason.PREEMPTED))) == [(1, "b", 2)]
-
-
-def crashed(trial_id: int, lease_number: int = 1) -> AllocationEnded:
-    return ended(trial_id, EndReason.FAILED, lease_number).model_copy(update={"at_start": True})
-
-
-def test_a_runner_on_which_trials_of_a_sound_experiment_crash_goes_out_of_service() -> None:
-    pool = Pool()
-    pool.hear(joined(slots=4))
-    pool.start(1, 2, 3, 4)
-    pool.hear(result(4), crashed(1), crashed(2))
-    assert pool.scheduler.fleet.runners["a"].open
-    pool.hear(crashed(3))
-    assert "etude runner enable a" in (pool.scheduler.fleet.runners["a"].disabled or "")
-
-
-def test_an_experiment_that_works_nowhere_is_no_runners_fault() -> None:
-    pool = Pool()
-    pool.hear(joined(slots=4))
-    pool.start(1, 2, 3, 4)
-    pool.hear(crashed(1), crashed(2), crashed(3), crashed(4))
-    assert pool.scheduler.fleet.runners["a"].open
 
 
 def test_the_report_says_why_trials_wait() -> None:
