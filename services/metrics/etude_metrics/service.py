@@ -15,6 +15,7 @@ from etude.store import DocumentStore
 from etude_metrics.eraser import Eraser
 from etude_metrics.handlers import MetricsHandlers
 from etude_metrics.janitor import Janitor
+from etude_metrics.upgrade import upgrade_views
 
 _CLEAN_SECONDS = 5.0
 
@@ -34,7 +35,7 @@ class MetricsService:
     def __init__(
         self, bus: EventBus, store: DocumentStore, clock: Clock = utc_now, grace: timedelta = timedelta(seconds=60)
     ) -> None:
-        self._bus = bus
+        self._bus, self._store = bus, store
         self._handlers = MetricsHandlers(store, clock)
         self._janitor = Janitor(store, bus, clock, grace)
         self._eraser = Eraser(store, bus, clock, grace)
@@ -45,6 +46,7 @@ class MetricsService:
 
     async def start(self) -> None:
         """Begin to ingest."""
+        await upgrade_views(self._store)
         self._subscriptions = [
             await self._bus.subscribe(metrics_events(), self._events),
             await self._bus.subscribe(metrics_telemetry(), self._telemetry),

@@ -7,6 +7,7 @@ holds.
 import math
 from typing import Any
 
+from etude.document_version import VERSION_FIELD
 from etude.events import (
     AllocationEnded,
     AllocationStarted,
@@ -52,6 +53,7 @@ def new_experiment(experiment_id: str) -> Document:
     """An experiment of which nothing is known yet."""
     return {
         "_id": experiment_id,
+        VERSION_FIELD: 1,
         "version": 0,  # rises with each change
         "order": None,  # unknown to lists until it is known when it was created
         "name": "",
@@ -95,6 +97,7 @@ def new_trial(experiment_id: str, trial_id: int) -> Document:
     """A trial of which nothing is known yet."""
     return {
         "_id": f"{experiment_id}/{trial_id}",
+        VERSION_FIELD: 1,
         "experiment_id": experiment_id,
         "trial_id": trial_id,
         "version": 0,  # that of its experiment when it last changed

@@ -36,7 +36,7 @@ VALIDATIONS = Collection(
 TRAINING_POINTS = Collection("training_points", indexes=(("experiment_id", "trial_id", "order"),))
 LOGS = Collection("logs", indexes=(("experiment_id", "trial_id", "order"), ("experiment_id", "at")))
 CHECKPOINTS = Collection("checkpoints", indexes=(("experiment_id", "trial_id", "order"),))
-EXPERIMENT_VIEWS = Collection("experiment_views", indexes=(("order",), ("state", "order"), ("version",)))
+EXPERIMENT_VIEWS = Collection("experiment_views", indexes=(("order",), ("state", "order"), ("version",), ("format",)))
 TRIAL_VIEWS = Collection(
     "trial_views",
     indexes=(
@@ -45,6 +45,7 @@ TRIAL_VIEWS = Collection(
         ("experiment_id", "state", "trial_id"),
         ("experiment_id", "version"),
         ("source",),
+        ("format",),
     ),
 )
 ALLOCATIONS = Collection(
