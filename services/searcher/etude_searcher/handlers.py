@@ -25,11 +25,14 @@ from etude_searcher.journal import (
     tombstone,
 )
 from etude_searcher.search import Decision, Search, State
+from etude_searcher.silence import Silence
 
 log = structlog.get_logger("etude.searcher")
 
 _ENDED_KEPT = 64
 _REMEMBER_ENDS = timedelta(days=1)
+_SHORTEST_SILENCE = timedelta(seconds=5)
+_LONGEST_SILENCE = timedelta(seconds=300)
 
 
 @dataclass
@@ -64,6 +67,8 @@ class SearchHandlers:
         self._created_at: dict[str, str] = {}
         self._deadline = deadline
         self._thoughts: dict[str, asyncio.Task[None]] = {}
+        self._silences: dict[str, Silence] = {}
+        self._lock = asyncio.Lock()  # between deciding and committing memory is ahead of what is stored
 
     @property
     def busy(self) -> bool:
@@ -74,6 +79,7 @@ class SearchHandlers:
         """Drop all state: somebody else may have decided since. It is loaded again when needed."""
         self._active.clear()
         self._ended.clear()
+        self._silences.clear()
 
     async def handle(self, batch: Sequence[Envelope]) -> None:
         """Decide on a batch, in order; commit once, publish together.
@@ -86,13 +92,28 @@ class SearchHandlers:
             Somebody else decides on the same experiments, and won twice.
         """
         await self._wait_for_thoughts(batch)
-        try:
-            work = await self._decide_and_commit(batch)
-        except DuplicateKeyError:
-            log.warning("another searcher decided first; loading again")
-            work = await self._decide_and_commit(batch)
-        await self._publish(work.outgoing)
+        async with self._lock:
+            try:
+                work = await self._decide_and_commit(batch)
+            except DuplicateKeyError:
+                log.warning("another searcher decided first; loading again")
+                work = await self._decide_and_commit(batch)
+            await self._publish(work.outgoing)
+        self._record_events(work)
         self._think_ahead(work)
+
+    async def break_silences(self) -> None:
+        """Publish again what is wanted in searches that have had no event for longer than usual.
+
+        To be called every second or so.
+        """
+        async with self._lock:
+            for experiment_id, silence in list(self._silences.items()):
+                search = self._active.get(experiment_id)
+                if search is None:
+                    del self._silences[experiment_id]
+                elif search.state is State.ACTIVE and silence.take_due(self._clock()):
+                    await self._publish(self._reminders(experiment_id, search))
 
     async def repair(self) -> None:
         """Tell again what should be, for all experiments that go on or have ended lately."""
@@ -130,6 +151,14 @@ class SearchHandlers:
                 )
                 told.insert(0, cause)
             await self._publish(told)
+
+    def _record_events(self, work: _Work) -> None:
+        now = self._clock()
+        for experiment_id in work.searches:
+            if experiment_id in self._silences:
+                self._silences[experiment_id].record_event(now)
+            else:
+                self._silences[experiment_id] = Silence(now, _SHORTEST_SILENCE, _LONGEST_SILENCE)
 
     # Samplers that think
 

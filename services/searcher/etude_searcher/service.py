@@ -49,6 +49,7 @@ class SearcherService:
         self._clockwork = [
             asyncio.create_task(every(self._repair_seconds, self._reader.repair, first_after=0.0)),
             asyncio.create_task(every(self._balance_seconds, self.balance)),
+            asyncio.create_task(every(1.0, self._break_silences)),
         ]
 
     async def balance(self) -> None:
@@ -63,6 +64,10 @@ class SearcherService:
             log.info("giving up a partition, to share the work", partition=number, instances=instances)
             await self._subscriptions[number].cancel()
             self._subscriptions[number] = await self._subscribe(number)
+
+    async def _break_silences(self) -> None:
+        for handlers in self.partitions:
+            await handlers.break_silences()
 
     async def retell(self, experiment_id: str) -> None:
         """Publish all that an experiment's log holds, for those who lost it."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from datetime import timedelta
 
 import pytest
 
@@ -33,7 +34,8 @@ class Searcher:
     def __init__(self, store: SqliteStore | None = None, deadline: float = 0.05) -> None:
         self.store = store or SqliteStore()
         self.broker = MemoryBroker()
-        self.handlers = SearchHandlers(self.store, MemoryBus(self.broker), lambda: NOW, deadline)
+        self.now = NOW
+        self.handlers = SearchHandlers(self.store, MemoryBus(self.broker), lambda: self.now, deadline)
 
     def told(self, queue: str = scheduler_pool().name) -> list[Envelope]:
         ready = self.broker.queues[queue].ready
@@ -284,3 +286,44 @@ async def test_who_decides_from_memory_does_not_bring_it_back(searcher: Searcher
     await searcher.handlers.handle([envelope(ExperimentDeleteRequested(), id="another")])  # its memory has the search
     assert [type(e.data) for e in searcher.told()] == [ExperimentDeleted]
     assert await searcher.log() == [2]
+
+
+async def times_of_reminders(searcher: Searcher, seconds: int) -> list[int]:
+    """Seconds from now at which the requests of all running trials are published again."""
+    begin, times = searcher.now, []
+    for second in range(1, seconds):
+        searcher.now = begin + timedelta(seconds=second)
+        await searcher.handlers.break_silences()
+        if of_type(searcher.told(), TrialRequested):
+            times.append(second)
+    return times
+
+
+async def test_a_search_without_any_event_publishes_again_what_it_wants(searcher: Searcher) -> None:
+    await searcher.handlers.handle([envelope(created())])
+    searcher.told()
+    assert await times_of_reminders(searcher, 200) == [5, 15, 35, 75, 155]
+
+
+async def test_silence_is_what_is_longer_than_trials_take_to_report(searcher: Searcher) -> None:
+    await searcher.handlers.handle([envelope(created())])
+    searcher.now += timedelta(seconds=60)
+    await searcher.handlers.handle([envelope(validation(1, 400))])
+    searcher.told()
+    assert await times_of_reminders(searcher, 200) == [120]
+
+
+async def test_neither_a_paused_nor_an_ended_search_breaks_its_silence(searcher: Searcher) -> None:
+    await searcher.handlers.handle([envelope(created()), envelope(ExperimentPauseRequested())])
+    searcher.told()
+    assert await times_of_reminders(searcher, 50) == []
+    await searcher.handlers.handle([envelope(ExperimentCancelRequested())])
+    searcher.told()
+    assert await times_of_reminders(searcher, 50) == []
+
+
+async def test_who_gave_a_partition_up_is_silent(searcher: Searcher) -> None:
+    await searcher.handlers.handle([envelope(created())])
+    searcher.told()
+    searcher.handlers.forget()
+    assert await times_of_reminders(searcher, 50) == []
