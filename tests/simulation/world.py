@@ -50,6 +50,7 @@ from tests.simulation.clock import virtual_now
 from tests.simulation.trials import Luck, SimulatedLauncher
 
 RUNNERS = 20
+NEVER = 1e9  # seconds: no recovery may wait for a repair timer
 LONGEST = 6 * 3600.0  # virtual seconds
 Part = Callable[[], Awaitable[Callable[[], Awaitable[None]]]]
 """Starts a part of the world; returns how to crash it."""
@@ -204,14 +205,14 @@ class World:
 
     async def _searcher(self) -> Callable[[], Awaitable[None]]:
         bus = self._bus()
-        service = SearcherService(bus, self._chaos_store(), virtual_now, repair_seconds=120)
+        service = SearcherService(bus, self._chaos_store(), virtual_now, repair_seconds=NEVER)
         await service.start()
         return service.close
 
     async def _scheduler(self) -> Callable[[], Awaitable[None]]:
         bus = self._bus()
         timing = Timing(runner_timeout=timedelta(seconds=50))
-        service = SchedulerService(bus, self._chaos_store(), virtual_now, timing=timing, repair_seconds=120)
+        service = SchedulerService(bus, self._chaos_store(), virtual_now, timing=timing)
         await service.start()
         return service.close
 

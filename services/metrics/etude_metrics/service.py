@@ -39,6 +39,7 @@ class MetricsService:
         self._handlers = MetricsHandlers(store, clock)
         self._janitor = Janitor(store, bus, clock, grace)
         self._eraser = Eraser(store, bus, clock, grace)
+        self._upgraded = False
         self._cleaning: asyncio.Task[None] | None = None
         self._subscriptions: list[Subscription] = []
         self.registry = CollectorRegistry()
@@ -46,12 +47,11 @@ class MetricsService:
 
     async def start(self) -> None:
         """Begin to ingest."""
-        await upgrade_views(self._store)
         self._subscriptions = [
             await self._bus.subscribe(metrics_events(), self._events),
             await self._bus.subscribe(metrics_telemetry(), self._telemetry),
         ]
-        self._cleaning = asyncio.create_task(every(_CLEAN_SECONDS, self._clean))
+        self._cleaning = asyncio.create_task(every(_CLEAN_SECONDS, self._clean, first_after=0.0))
 
     async def close(self) -> None:
         """Stop ingesting."""
@@ -62,6 +62,9 @@ class MetricsService:
             await subscription.cancel()
 
     async def _clean(self) -> None:
+        if not self._upgraded:
+            await upgrade_views(self._store)
+            self._upgraded = True
         await self._janitor.clean()
         await self._eraser.erase()
 
