@@ -21,7 +21,7 @@ from history import History, small
 from readers import p95
 from tests.e2e.installation import Installation, whole_installation
 
-from etude.bus.amqp import AmqpBus
+from etude.bus.amqp import AmqpBus, Declares
 from etude.events import Envelope
 from etude.figures.register import FIGURES
 from etude.store import DocumentStore
@@ -96,7 +96,7 @@ async def fill(store: DocumentStore, trials: int, points: int, others: int) -> t
 
 async def run_search(amqp_url: str, seconds: float) -> int:
     """A search that runs, by its events over the broker, 5,000 points a second; how many were sent."""
-    bus = AmqpBus(amqp_url, name="bench", declare=False)
+    bus = AmqpBus(amqp_url, name="bench", declares=Declares.EXCHANGES)
     await bus.start(attempts=5)
     began, sent = time.monotonic(), 0
     for events, telemetry in History(RUNNING, 3000, 3_000_000, seed=2).told():

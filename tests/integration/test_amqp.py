@@ -7,8 +7,10 @@ from datetime import UTC, datetime
 import aio_pika
 import pytest
 
-from etude.bus.amqp import AmqpBus
-from etude.bus.topology import DEAD, EVENTS, REASON_HEADER, scheduler_pool
+from etude.bus import REFUSAL_LIMIT
+from etude.bus.amqp import AmqpBus, Declares
+from etude.bus.amqp.session import Session
+from etude.bus.topology import DEAD, EVENTS, REASON_HEADER, Queue, durable_queues, scheduler_pool
 from etude.errors import Unavailable
 from etude.events import Envelope, EventError, Length, TrialContinued
 from tests.servers.ports import free_port
@@ -68,6 +70,125 @@ async def test_a_consumer_that_the_broker_cancels_is_replaced(rabbitmq: RabbitMQ
     await bus.close()
 
 
+async def test_an_event_whose_connection_is_lost_again_and_again_is_no_dead_letter(
+    rabbitmq: RabbitMQ, amqp_url: str
+) -> None:
+    bus = AmqpBus(amqp_url)
+    await bus.start(attempts=5)
+    deliveries: list[int] = []
+    handled: list[int] = []
+
+    async def waiting_for_a_database(batch: Sequence[Envelope]) -> None:
+        deliveries.append(batch[0].data.trial_id)  # type: ignore[attr-defined]
+        if len(deliveries) <= REFUSAL_LIMIT + 5:
+            await asyncio.Event().wait()
+        handled.append(batch[0].data.trial_id)  # type: ignore[attr-defined]
+
+    await bus.subscribe(scheduler_pool(), waiting_for_a_database)
+    await bus.publish([continued(1)])
+    for number in range(1, REFUSAL_LIMIT + 6):
+        await until(lambda number=number: len(deliveries) == number)  # type: ignore[misc]
+        assert bus._session is not None
+        bus._session.lose("a cut")
+    await until(lambda: handled == [1])
+    assert rabbitmq.dead_letters(amqp_url) == []
+    await bus.close()
+
+
+@pytest.fixture
+def declared(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the queues that are declared, in order."""
+    names: list[str] = []
+    declare = Session.declare
+
+    async def counting(session: Session, queue: Queue) -> None:
+        await declare(session, queue)
+        names.append(queue.name)
+
+    monkeypatch.setattr(Session, "declare", counting)
+    return names
+
+
+ALL_QUEUES = [DEAD, *(queue.name for queue in durable_queues())]
+
+
+async def test_of_services_that_start_together_one_declares_the_queues(amqp_url: str, declared: list[str]) -> None:
+    buses = [AmqpBus(amqp_url, name=f"service {number}") for number in range(4)]
+    await asyncio.gather(*(bus.start(attempts=1) for bus in buses))
+    assert declared == ALL_QUEUES
+    for bus in buses:
+        await bus.close()
+
+
+async def test_nobody_declares_what_the_broker_has(rabbitmq: RabbitMQ, amqp_url: str, declared: list[str]) -> None:
+    bus = AmqpBus(amqp_url)
+    await bus.start(attempts=1)
+    await until(lambda: rabbitmq.close_connections(amqp_url) > 0)
+    await until(lambda: not bus.connected)
+    await until(lambda: bus.connected)
+    assert declared == ALL_QUEUES
+    await bus.close()
+
+
+async def test_what_was_declared_before_a_connection_was_lost_stays_declared(
+    amqp_url: str, declared: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    declare = Session.declare
+
+    async def failing_once(session: Session, queue: Queue) -> None:
+        if len(declared) == 5 and session not in failed:
+            failed.append(session)
+            raise ConnectionError("cut")
+        await declare(session, queue)
+
+    failed: list[Session] = []
+    monkeypatch.setattr(Session, "declare", failing_once)
+    bus = AmqpBus(amqp_url)
+    await bus.start()
+    await until(lambda: len(failed) == 1)
+    monkeypatch.setattr(Session, "declare", declare)
+    await until(lambda: bus.connected)
+    assert declared == ALL_QUEUES
+    await bus.close()
+
+
+async def test_a_runner_waits_until_a_service_has_declared_the_queues(amqp_url: str) -> None:
+    runner = AmqpBus(amqp_url, name="runner", declares=Declares.NOTHING)
+    await runner.start()
+    await until(lambda: "waiting for the service that declares the queues" in runner.status)
+    assert not runner.connected
+    service = AmqpBus(amqp_url, name="service")
+    await service.start(attempts=1)
+    await until(lambda: runner.connected)
+    await runner.close()
+    await service.close()
+
+
+async def test_a_broker_that_came_back_empty_is_declared_anew(rabbitmq: RabbitMQ, amqp_url: str) -> None:
+    bus = AmqpBus(amqp_url)
+    await bus.start(attempts=5)
+    rabbitmq.empty(amqp_url)
+    await until(lambda: not bus.connected)
+    await until(lambda: bus.connected)
+    assert await bus.publish([continued(1)]) == []
+    await bus.close()
+
+
+async def test_a_broker_that_answers_slowly_is_named_with_what_it_is_asked_for(
+    amqp_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def slow(session: Session, queue: Queue) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(Session, "declare", slow)
+    monkeypatch.setattr("etude.bus.amqp.bus._PATIENCE", 1.0)
+    bus = AmqpBus(amqp_url)
+    with pytest.raises(Unavailable, match=r"has not answered for 1 s while declaring etude\.dead \(1 of 22\)"):
+        await bus.start(attempts=1)
+    assert bus._patience == 2.0
+    await bus.close()
+
+
 async def test_what_cannot_be_read_goes_to_the_dead_letters_with_the_reason(rabbitmq: RabbitMQ, amqp_url: str) -> None:
     bus = AmqpBus(amqp_url)
     await bus.start(attempts=5)
@@ -103,7 +224,7 @@ async def test_what_cannot_be_read_goes_to_the_dead_letters_with_the_reason(rabb
 
 
 async def test_an_event_for_which_there_is_no_queue_is_told_to_the_publisher(amqp_url: str) -> None:
-    bus = AmqpBus(amqp_url, declare=False)
+    bus = AmqpBus(amqp_url, declares=Declares.EXCHANGES)
     await bus.start(attempts=5)
     lonely = continued(1)
     assert await bus.publish([lonely]) == [lonely]

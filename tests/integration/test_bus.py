@@ -6,9 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from etude.bus import EventBus
+from etude.bus import REFUSAL_LIMIT, DeadLetter, EventBus, UnknownQueueError
 from etude.bus.topology import (
-    DELIVERY_LIMIT,
     Queue,
     runner_commands,
     scheduler_pool,
@@ -175,7 +174,34 @@ async def test_a_failing_event_harms_only_itself(connect: Connect) -> None:
 
     await bus.publish([continued(number) for number in (1, 2, 3)])
     await bus.subscribe(scheduler_pool(), handler)
-    await until(lambda: sorted(done) == [1, 3] and len(attempts) >= DELIVERY_LIMIT)
+    await until(lambda: sorted(done) == [1, 3] and len(attempts) >= REFUSAL_LIMIT)
+
+
+async def test_dead_letters_are_read_by_whoever_stores_them_and_go_back_to_their_queue(connect: Connect) -> None:
+    bus = await connect()
+    letters: list[DeadLetter] = []
+    heard: list[int] = []
+    refusing = True
+
+    async def store(batch: Sequence[DeadLetter]) -> None:
+        letters.extend(batch)
+
+    async def handler(batch: Sequence[Envelope]) -> None:
+        if refusing:
+            raise EventError("not now")
+        heard.extend(e.data.trial_id for e in batch)  # type: ignore[attr-defined]
+
+    await bus.subscribe_dead_letters(store)
+    await bus.subscribe(scheduler_pool(), handler)
+    await bus.publish([continued(7)])
+    await until(lambda: bool(letters))
+    assert (letters[0].queue, letters[0].reason) == (scheduler_pool().name, "not now")
+    assert Envelope.parse(letters[0].body) == continued(7).model_copy(update={"id": Envelope.parse(letters[0].body).id})
+    refusing = False
+    await bus.requeue(letters[0])
+    await until(lambda: heard == [7])
+    with pytest.raises(UnknownQueueError, match=r"etude\.gone"):
+        await bus.requeue(DeadLetter("etude.gone", b"", ""))
 
 
 async def test_an_event_error_goes_to_the_dead_letters_at_once(connect: Connect) -> None:

@@ -83,7 +83,14 @@ class RabbitMQ:
 
     def new_vhost(self) -> str:
         """The URL of a fresh virtual host."""
-        name = f"test-{uuid.uuid4().hex[:8]}"
+        return self._make_vhost(f"test-{uuid.uuid4().hex[:8]}")
+
+    def empty(self, url: str) -> None:
+        """Make a virtual host anew: its queues are gone, and all connections to it."""
+        self.remove_vhost(url)
+        self._make_vhost(url.rsplit("/", 1)[1])
+
+    def _make_vhost(self, name: str) -> str:
         self._http.put(f"/vhosts/{name}").raise_for_status()
         self._http.put(
             f"/permissions/{name}/guest", json={"configure": ".*", "write": ".*", "read": ".*"}

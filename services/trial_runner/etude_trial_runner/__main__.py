@@ -9,7 +9,7 @@ from typing import Annotated
 from pydantic import Field
 
 from etude.artifacts import fetch_model_definition
-from etude.bus.amqp import AmqpBus
+from etude.bus.amqp import AmqpBus, Declares
 from etude.events import ModelDefinition
 from etude.service.clock import utc_now
 from etude.service.logs import log_as_json
@@ -94,7 +94,12 @@ async def main(stop: asyncio.Event) -> None:
             stop=settings.stop_seconds,
         ),
     )
-    bus = AmqpBus(settings.amqp_url, name=f"runner/{settings.runner_id}", pools=(settings.pool,))
+    bus = AmqpBus(
+        settings.amqp_url,
+        name=f"runner/{settings.runner_id}",
+        pools=(settings.pool,),
+        declares=Declares.NOTHING,
+    )
     launcher = ZygoteLauncher(work)
     containers = ContainerLauncher(work, settings.runner_id, settings.container_engine, settings.allowed_mounts)
     isolating = IsolatingLauncher(

@@ -1,12 +1,13 @@
 """Delivery: what both transports do alike with a batch that they hand to a handler."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 from typing import Generic, TypeVar
 
 import structlog
 
-from etude.bus.port import Handler
+from etude.bus.port import REFUSAL_LIMIT, DeadLetter, Handler, LetterHandler
 from etude.errors import Unacceptable, Unavailable
 from etude.events import Envelope, EventError
 
@@ -24,7 +25,33 @@ class Outcome(Generic[T]):
         self.dead: list[tuple[T, str]] = []
 
 
-async def deliver(messages: Sequence[tuple[T, bytes]], handler: Handler, retry_delay: float = 1.0) -> Outcome[T]:
+class Refusals:
+    """How often a handler failed on each event that it was given.
+
+    The broker cannot count this: it counts a delivery whose connection was lost, too, so that a flapping network would
+    make dead letters of good events.
+    """
+
+    def __init__(self, limit: int = REFUSAL_LIMIT) -> None:
+        self._limit = limit
+        self._counts: Counter[str] = Counter()
+
+    def record(self, event_id: str) -> bool:
+        """Record a failure. Is it one too many?"""
+        self._counts[event_id] += 1
+        if self._counts[event_id] < self._limit:
+            return False
+        self.forget(event_id)
+        return True
+
+    def forget(self, event_id: str) -> None:
+        """Forget an event that is done or dead."""
+        self._counts.pop(event_id, None)
+
+
+async def deliver(
+    messages: Sequence[tuple[T, bytes]], handler: Handler, refusals: Refusals, retry_delay: float = 1.0
+) -> Outcome[T]:
     """Parse a batch and hand it over; on failure hand over one event at a time, to find the poisonous one."""
     outcome: Outcome[T] = Outcome()
     batch: list[tuple[T, Envelope]] = []
@@ -36,17 +63,40 @@ async def deliver(messages: Sequence[tuple[T, bytes]], handler: Handler, retry_d
     if not batch:
         return outcome
     if await _attempt(handler, [envelope for _, envelope in batch], retry_delay) is None:
-        outcome.done.extend(message for message, _ in batch)
+        for message, envelope in batch:
+            refusals.forget(envelope.id)
+            outcome.done.append(message)
         return outcome
     for message, envelope in batch:
         failure = await _attempt(handler, [envelope], retry_delay)
         if failure is None:
+            refusals.forget(envelope.id)
             outcome.done.append(message)
         elif isinstance(failure, EventError | Unacceptable):
             outcome.dead.append((message, str(failure)))
+        elif refusals.record(envelope.id):
+            outcome.dead.append((message, f"its handler failed too often, last with {failure!r}"))
         else:
             log.error("event could not be handled", event_type=envelope.type, event_id=envelope.id, exc_info=failure)
             outcome.back.append(message)
+    return outcome
+
+
+async def deliver_letters(
+    letters: Sequence[tuple[T, DeadLetter]], handler: LetterHandler, retry_delay: float = 1.0
+) -> Outcome[T]:
+    """Hand dead letters over until the handler has stored them: there is no place behind this one."""
+    outcome: Outcome[T] = Outcome()
+    delay = retry_delay
+    while not outcome.done:
+        try:
+            await handler([letter for _, letter in letters])
+        except Exception as error:
+            log.warning("dead letters cannot be stored", reason=str(error) or repr(error), retry_in_seconds=delay)
+            await asyncio.sleep(delay)
+            delay = min(delay * 2, 60.0)
+        else:
+            outcome.done.extend(message for message, _ in letters)
     return outcome
 
 

@@ -6,31 +6,22 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from etude.bus.delivery import deliver
-from etude.bus.errors import BusClosedError
-from etude.bus.port import BATCH, Handler
-from etude.bus.topology import DELIVERY_LIMIT, Queue, durable_queues, exchange_of, matches, routing_key
+from etude.bus.delivery import Refusals, deliver, deliver_letters
+from etude.bus.errors import BusClosedError, UnknownQueueError
+from etude.bus.port import BATCH, DeadLetter, Handler, LetterHandler, Subscription
+from etude.bus.topology import Queue, durable_queues, exchange_of, matches, routing_key
 from etude.events import Envelope
 
 
 @dataclass(eq=False)
 class _Message:
     body: bytes
-    deliveries: int = 0
-
-
-@dataclass
-class DeadLetter:
-    """What could not be processed, and why."""
-
-    queue: str
-    body: bytes
-    reason: str
 
 
 @dataclass(eq=False)
 class _QueueState:
     queue: Queue
+    refusals: Refusals = field(default_factory=Refusals)
     ready: deque[_Message] = field(default_factory=deque)
     consumers: list["MemorySubscription"] = field(default_factory=list)
     wake: asyncio.Event = field(default_factory=asyncio.Event)
@@ -42,6 +33,7 @@ class MemoryBroker:
     def __init__(self, pools: tuple[str, ...] = ("default",)) -> None:
         self.queues: dict[str, _QueueState] = {}
         self.dead: list[DeadLetter] = []
+        self.unread_letters: asyncio.Queue[DeadLetter] = asyncio.Queue()
         self._routes: dict[tuple[str, str], list[_QueueState]] = {}
         for queue in durable_queues(pools):
             self.declare(queue)
@@ -72,6 +64,19 @@ class MemoryBroker:
             state.ready.append(_Message(body))
             state.wake.set()
         return bool(routes)
+
+    def bury(self, letter: DeadLetter) -> None:
+        """Keep a dead letter, for whoever consumes them."""
+        self.dead.append(letter)
+        self.unread_letters.put_nowait(letter)
+
+    def requeue(self, letter: DeadLetter) -> None:
+        """Put a dead letter back into its queue."""
+        if letter.queue not in self.queues:
+            raise UnknownQueueError(f"there is no queue {letter.queue}")
+        state = self.queues[letter.queue]
+        state.ready.append(_Message(letter.body))
+        state.wake.set()
 
     @property
     def idle(self) -> bool:
@@ -121,20 +126,13 @@ class MemorySubscription:
                 await self._state.wake.wait()
             take = min(BATCH, len(self._state.ready))
             self._unacked = [self._state.ready.popleft() for _ in range(take)]
-            outcome = await deliver([(message, message.body) for message in self._unacked], self._handler)
+            messages = [(message, message.body) for message in self._unacked]
+            outcome = await deliver(messages, self._handler, self._state.refusals)
             self._unacked = []
             for message, reason in outcome.dead:
-                self._broker.dead.append(DeadLetter(self._state.queue.name, message.body, reason))
-            self._give_back(outcome.back)
+                self._broker.bury(DeadLetter(self._state.queue.name, message.body, reason))
+            self._state.ready.extendleft(reversed(outcome.back))
             await asyncio.sleep(0)
-
-    def _give_back(self, messages: Sequence[_Message]) -> None:
-        for message in reversed(messages):
-            message.deliveries += 1
-            if message.deliveries >= DELIVERY_LIMIT:
-                self._broker.dead.append(DeadLetter(self._state.queue.name, message.body, "delivery_limit"))
-            else:
-                self._state.ready.appendleft(message)
 
     async def consumers(self) -> int:
         """How many consumers the queue has."""
@@ -145,7 +143,7 @@ class MemorySubscription:
         self._task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self._task
-        self._give_back(self._unacked)
+        self._state.ready.extendleft(reversed(self._unacked))
         self._unacked = []
         if self in self._state.consumers:
             self._state.consumers.remove(self)
@@ -156,12 +154,38 @@ class MemorySubscription:
             self._on_lost()
 
 
+class _LetterSubscription:
+    """A consumer of a memory broker's dead letters."""
+
+    def __init__(self, broker: MemoryBroker, handler: LetterHandler) -> None:
+        self._broker, self._handler = broker, handler
+        self._task = asyncio.create_task(self._run(), name="consume dead letters")
+
+    async def _run(self) -> None:
+        while True:
+            letter = await self._broker.unread_letters.get()
+            try:
+                await deliver_letters([(letter, letter)], self._handler)
+            except asyncio.CancelledError:
+                self._broker.unread_letters.put_nowait(letter)
+                raise
+
+    async def consumers(self) -> int:
+        """How many consumers there are that this one knows of."""
+        return 1
+
+    async def cancel(self) -> None:
+        """Stop consuming."""
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+
+
 class MemoryBus:
     """A connection to a memory broker; see :class:`etude.bus.EventBus`."""
 
     def __init__(self, broker: MemoryBroker | None = None) -> None:
         self.broker = broker or MemoryBroker()
-        self._subscriptions: list[MemorySubscription] = []
+        self._subscriptions: list[MemorySubscription | _LetterSubscription] = []
         self._closed = False
 
     async def publish(self, envelopes: Sequence[Envelope]) -> list[Envelope]:
@@ -181,6 +205,16 @@ class MemoryBus:
         subscription = MemorySubscription(self.broker, self.broker.declare(queue), handler, on_lost)
         self._subscriptions.append(subscription)
         return subscription
+
+    async def subscribe_dead_letters(self, handler: LetterHandler) -> Subscription:
+        """Consume the dead letters of all queues until cancelled."""
+        subscription = _LetterSubscription(self.broker, handler)
+        self._subscriptions.append(subscription)
+        return subscription
+
+    async def requeue(self, letter: DeadLetter) -> None:
+        """Put a dead letter back into the queue that it was taken from."""
+        self.broker.requeue(letter)
 
     async def close(self) -> None:
         """Cancel all subscriptions of this connection."""

@@ -11,8 +11,8 @@ EVENTS = "etude.events"
 TELEMETRY = "etude.telemetry"
 DEAD = "etude.dead"
 PARTITIONS = 16
-DELIVERY_LIMIT = 20
 REASON_HEADER = "x-etude-reason"
+QUEUE_HEADER = "x-etude-queue"
 
 
 @dataclass(frozen=True)
@@ -129,6 +129,11 @@ def runner_commands(runner_id: str, session: str) -> Queue:
         (f"allocation.*.*.*.{runner_word(runner_id)}",),
         exclusive=True,
     )
+
+
+def dead_letters() -> Queue:
+    """What could not be processed, from every queue. Its exchange is a fanout: the binding is not read."""
+    return Queue(DEAD, DEAD, ("#",), single_active=False)
 
 
 def durable_queues(pools: tuple[str, ...] = ("default",)) -> list[Queue]:

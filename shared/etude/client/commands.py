@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from etude.artifacts import check_model_directory
 from etude.artifacts.model_definition import pack
-from etude.bus.amqp import AmqpBus
+from etude.bus.amqp import AmqpBus, Declares
 from etude.client.api import ApiClient
 from etude.client.change import read_changes
 from etude.client.experiment import prepare
@@ -103,7 +103,7 @@ class ByBroker:
 
     def _publish(self, envelope: Envelope) -> None:
         async def publish() -> list[Envelope]:
-            bus = AmqpBus(self._settings.amqp_url, name="client", declare=False)
+            bus = AmqpBus(self._settings.amqp_url, name="client", declares=Declares.EXCHANGES)
             try:
                 await bus.start(attempts=3)
                 return await bus.publish([envelope])

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import structlog
 
 from etude.bus import EventBus, Subscription
-from etude.bus.amqp import AmqpBus
+from etude.bus.amqp import AmqpBus, Declares
 from etude.bus.topology import custom_searcher
 from etude.client.settings import ClientSettings
 from etude.events import Envelope, SearchAnswered, SearchAsked, derived_id
@@ -26,7 +26,7 @@ def serve(name: str, method: CustomMethod) -> None:
 
     async def main(stop: asyncio.Event) -> None:
         log_as_json(f"custom/{name}")
-        bus = AmqpBus(ClientSettings().amqp_url, name=f"custom/{name}")
+        bus = AmqpBus(ClientSettings().amqp_url, name=f"custom/{name}", declares=Declares.NOTHING)
         await bus.start()
         await serve_on(bus, name, method)
         await stop.wait()

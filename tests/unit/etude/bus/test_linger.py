@@ -5,7 +5,8 @@ from typing import Any, cast
 
 import pytest
 
-from etude.bus.amqp import AmqpBus, AmqpSubscription
+from etude.bus.amqp import AmqpBus
+from etude.bus.amqp.subscription import AmqpSubscription
 from etude.bus.topology import EVENTS, Queue
 
 
@@ -14,12 +15,12 @@ class Message:
         self.routing_key = key
 
 
-async def nothing(batch: Any) -> None: ...
+async def nothing(batch: Any) -> Any: ...
 
 
 def subscription(linger: float) -> AmqpSubscription:
     queue = Queue("q", EVENTS, ("#",), linger=linger, urgent=frozenset({"trial.closed"}))
-    return AmqpSubscription(AmqpBus("amqp://nowhere/"), queue, nothing, None)
+    return AmqpSubscription(AmqpBus("amqp://nowhere/"), queue, nothing)
 
 
 async def gathered(linger: float, *keys: str, later: str | None = None) -> list[str]:

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from etude.bus import BusClosedError, MemoryBroker, MemoryBus
-from etude.bus.topology import DELIVERY_LIMIT, Queue, scheduler_pool
+from etude.bus import REFUSAL_LIMIT, BusClosedError, DeadLetter, MemoryBroker, MemoryBus, UnknownQueueError
+from etude.bus.topology import Queue, scheduler_pool
 from etude.events import Envelope, Length, TrialContinued
 from tests.unit.make import envelope
 
@@ -58,8 +58,9 @@ async def test_what_fails_too_often_is_dead() -> None:
     await bus.publish([CONTINUED])
     await settle(broker)
     [letter] = broker.dead
-    assert (letter.queue, letter.reason) == (scheduler_pool().name, "delivery_limit")
-    assert calls == 2 * DELIVERY_LIMIT  # in its batch, then alone
+    assert letter.queue == scheduler_pool().name
+    assert letter.reason == "its handler failed too often, last with RuntimeError('no')"
+    assert calls == 2 * REFUSAL_LIMIT  # in its batch, then alone
     await bus.close()
 
 
@@ -79,3 +80,24 @@ async def test_a_closed_bus_says_so_and_its_broker_lives_on() -> None:
     with pytest.raises(BusClosedError, match="connect a new one"):
         await bus.publish([CONTINUED])
     assert await MemoryBus(broker).publish([CONTINUED]) == []
+
+
+async def test_a_dead_letter_goes_to_whoever_stores_them_and_back_into_its_queue() -> None:
+    broker = MemoryBroker()
+    bus = MemoryBus(broker)
+    letter = DeadLetter(scheduler_pool().name, CONTINUED.to_bytes(), "no")
+    broker.bury(letter)
+    stored: list[DeadLetter] = []
+
+    async def store(letters: Sequence[DeadLetter]) -> None:
+        stored.extend(letters)
+
+    await bus.subscribe_dead_letters(store)
+    while not stored:
+        await asyncio.sleep(0)
+    assert stored == [letter]
+    await bus.requeue(letter)
+    assert broker.depth(scheduler_pool().name) == 1
+    with pytest.raises(UnknownQueueError, match=r"etude\.gone"):
+        await bus.requeue(DeadLetter("etude.gone", b"", "no"))
+    await bus.close()
