@@ -94,6 +94,7 @@ async def main(stop: asyncio.Event) -> None:
         access=access,
         pace=_PACE,
         studio=studio,
+        requeue=bus.requeue,
     )
     config = uvicorn.Config(
         app, host=settings.api_host, port=settings.api_port, log_config=None, access_log=False, lifespan="off"

@@ -6,15 +6,17 @@ from datetime import timedelta
 
 from prometheus_client import CollectorRegistry, Counter
 
-from etude.bus import EventBus, Subscription
+from etude.bus import DeadLetter, EventBus, Subscription
 from etude.bus.topology import metrics_events, metrics_telemetry
 from etude.events import Envelope
 from etude.service.clock import Clock, utc_now
 from etude.service.runtime import every
 from etude.store import DocumentStore
+from etude_metrics.dead_letters import DeadLetters
 from etude_metrics.eraser import Eraser
 from etude_metrics.handlers import MetricsHandlers
 from etude_metrics.janitor import Janitor
+from etude_metrics.reconciliation import Reconciliation
 from etude_metrics.upgrade import upgrade_views
 
 _CLEAN_SECONDS = 5.0
@@ -39,10 +41,13 @@ class MetricsService:
         self._handlers = MetricsHandlers(store, clock)
         self._janitor = Janitor(store, bus, clock, grace)
         self._eraser = Eraser(store, bus, clock, grace)
+        self._reconciliation = Reconciliation(store, bus, clock)
+        self.dead_letters = DeadLetters(store, bus.requeue, clock)
         self._upgraded = False
         self._cleaning: asyncio.Task[None] | None = None
         self._subscriptions: list[Subscription] = []
         self.registry = CollectorRegistry()
+        self._dead = Counter("etude_dead_letters", "Events that could not be processed", registry=self.registry)
         self._ingested = Counter("etude_events_ingested", "Events taken in", ["type"], registry=self.registry)
 
     async def start(self) -> None:
@@ -50,6 +55,7 @@ class MetricsService:
         self._subscriptions = [
             await self._bus.subscribe(metrics_events(), self._events),
             await self._bus.subscribe(metrics_telemetry(), self._telemetry),
+            await self._bus.subscribe_dead_letters(self._letters),
         ]
         self._cleaning = asyncio.create_task(every(_CLEAN_SECONDS, self._clean, first_after=0.0))
 
@@ -67,6 +73,11 @@ class MetricsService:
             self._upgraded = True
         await self._janitor.clean()
         await self._eraser.erase()
+        await self._reconciliation.reconcile()
+
+    async def _letters(self, letters: Sequence[DeadLetter]) -> None:
+        await self.dead_letters.keep(letters)
+        self._dead.inc(len(letters))
 
     async def _events(self, batch: Sequence[Envelope]) -> None:
         await self._handlers.handle_events(batch)

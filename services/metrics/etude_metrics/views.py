@@ -56,6 +56,7 @@ def new_experiment(experiment_id: str) -> Document:
         VERSION_FIELD: 1,
         "version": 0,  # rises with each change
         "order": None,  # unknown to lists until it is known when it was created
+        "pool": "default",
         "name": "",
         "labels": [],
         "archived": False,
@@ -133,6 +134,7 @@ def tell_experiment(view: Document, envelope: Envelope) -> None:
     event, time = envelope.data, envelope.time.isoformat()
     if view["state"] == DELETED:
         return
+    view["pool"] = envelope.pool
     match event:
         case ExperimentDeleted():
             view.update(tombstone(view, envelope))

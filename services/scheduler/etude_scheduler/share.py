@@ -89,8 +89,8 @@ class Share:
         return CloseReason.KILLED if self.killed else CloseReason.CANCELED
 
     def become(self, state: str, revision: int, killed: bool = False) -> None:
-        """Take a state over, unless a later one is known."""
-        if revision >= self.revision and not self.deleted:
+        """Take a state over, unless a later one is known; nothing comes after "deleted"."""
+        if not self.deleted and (state == "deleted" or revision >= self.revision):
             self.state, self.revision, self.killed = state, revision, killed or (state == "deleted" and self.killed)
 
     def to_document(self) -> dict[str, Any]:

@@ -9,7 +9,15 @@ from datetime import datetime, timedelta
 import structlog
 
 from etude.bus import EventBus
-from etude.events import Envelope, EventError, ExperimentCreated, ExperimentDeleteRequested, derived_id
+from etude.events import (
+    Envelope,
+    EventError,
+    ExperimentCreated,
+    ExperimentDeleted,
+    ExperimentDeleteRequested,
+    ExperimentResyncRequested,
+    derived_id,
+)
 from etude.service.clock import Clock
 from etude.store import Above, Below, Document, DocumentStore, DuplicateKeyError, In
 from etude.store.schema import EXPERIMENTS, SEARCH_LOG, SEARCH_SNAPSHOTS
@@ -46,6 +54,7 @@ class _Work:
     snapshots: list[Document] = field(default_factory=list)
     deleted: dict[str, tuple[int, str]] = field(default_factory=dict)  # to the last decision, and the pool
     outgoing: list[Envelope] = field(default_factory=list)
+    resync: list[str] = field(default_factory=list)
 
 
 class SearchHandlers:
@@ -99,6 +108,8 @@ class SearchHandlers:
                 log.warning("another searcher decided first; loading again")
                 work = await self._decide_and_commit(batch)
             await self._publish(work.outgoing)
+            for experiment_id in dict.fromkeys(work.resync):
+                await self.retell(experiment_id)
         self._record_events(work)
         self._think_ahead(work)
 
@@ -206,6 +217,10 @@ class SearchHandlers:
         if search is None:
             if await self._was_deleted(envelope, work):
                 return
+            if isinstance(event, ExperimentResyncRequested):
+                work.changed.discard(experiment_id)
+                work.outgoing.append(_disavowal(envelope, self._clock()))
+                return
             if not isinstance(event, ExperimentCreated):
                 raise EventError(f"no experiment {experiment_id} is known; publish experiment.created first")
             search = Search(event)
@@ -216,6 +231,9 @@ class SearchHandlers:
             return
         self._keep(experiment_id, search)
         work.searches[experiment_id] = search
+        if isinstance(event, ExperimentResyncRequested):
+            work.resync.append(experiment_id)
+            return
         before = search.decided(event, envelope.id)
         if before is not None:
             work.outgoing += await self._said_before(experiment_id, before, search, work)
@@ -273,7 +291,7 @@ class SearchHandlers:
         document = await self._document(experiment_id)
         if document["state"] != State.DELETED.value:  # a crash came between
             work.deleted[experiment_id] = (deletion.seq, document["pool"])
-        if isinstance(envelope.data, ExperimentDeleteRequested):
+        if isinstance(envelope.data, ExperimentDeleteRequested | ExperimentResyncRequested):
             work.outgoing += _envelopes(experiment_id, deletion, document["pool"], self._clock())
         return True
 
@@ -356,3 +374,17 @@ def _envelopes(experiment_id: str, decision: Decision, pool: str, now: datetime)
         )
         for index, event in enumerate(decision.events)
     ]
+
+
+def _disavowal(asked: Envelope, now: datetime) -> Envelope:
+    """Of an experiment that was never made, or whose decisions are gone, nothing is to be kept."""
+    log.warning("asked about an unknown experiment, which is to be forgotten", experiment_id=asked.experiment)
+    event = ExperimentDeleted(revision=0, requested_by=getattr(asked.data, "requested_by", ""))
+    return Envelope.wrap(
+        event,
+        source="searcher",
+        time=now,
+        experiment_id=asked.experiment,
+        causation_id=asked.id,
+        pool=asked.pool,
+    )

@@ -72,6 +72,7 @@ def searcher_partition(number: int) -> Queue:
         "change-requested",
         "delete-requested",
         "retry-requested",
+        "resync-requested",
     )
     keys = [*(f"experiment.{verb}" for verb in requests), "validation.completed", "trial.exited", "search.answered"]
     return Queue(f"etude.searcher.{number}", EVENTS, tuple(f"{key}.*.{number}" for key in keys))

@@ -6,7 +6,7 @@ from importlib.metadata import entry_points
 import typer
 
 from etude import __version__
-from etude.cli import api, checkpoint, config, experiment, runner, scheduler, token, trial
+from etude.cli import admin, api, checkpoint, config, experiment, runner, scheduler, token, trial
 from etude.cli.group import Group
 
 app = typer.Typer(
@@ -22,6 +22,7 @@ app.add_typer(checkpoint.app, name="checkpoint")
 app.add_typer(runner.app, name="runner")
 app.add_typer(scheduler.app, name="scheduler")
 app.add_typer(token.app, name="token")
+app.add_typer(admin.app, name="admin")
 app.command()(api.api)
 for _command in entry_points(group="etude.commands"):  # `run`, if the standalone distribution is installed
     app.command(_command.name)(_command.load())

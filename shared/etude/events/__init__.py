@@ -40,6 +40,7 @@ from etude.events.experiment import (
     ExperimentPauseRequested,
     ExperimentProgressed,
     ExperimentRejected,
+    ExperimentResyncRequested,
     ExperimentRetryRequested,
 )
 from etude.events.length import Length, Unit
@@ -114,6 +115,7 @@ __all__ = [
     "ExperimentPaused",
     "ExperimentProgressed",
     "ExperimentRejected",
+    "ExperimentResyncRequested",
     "ExperimentRetryRequested",
     "FileEntry",
     "Gang",

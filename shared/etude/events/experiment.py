@@ -100,6 +100,17 @@ class ExperimentRetryRequested(Event):
     requested_by: str = ""
 
 
+class ExperimentResyncRequested(Event):
+    """Somebody knows too little of the experiment, and wants all its decisions published again.
+
+    Of an experiment that the searcher does not know, it says that it is deleted: there is no more to come.
+    """
+
+    type: ClassVar[str] = "etude.experiment.resync-requested.v1"
+
+    requested_by: str = ""
+
+
 class ExperimentChangeRefused(Event):
     """A change that the search cannot make, a retry, or a deletion before its end; it goes on as before."""
 

@@ -50,10 +50,16 @@ TRIAL_VIEWS = Collection(
 )
 ALLOCATIONS = Collection(
     "allocations",
-    indexes=(("experiment_id", "order"), ("experiment_id", "trial_id", "lease_number"), ("runner_id", "order")),
+    indexes=(
+        ("experiment_id", "order"),
+        ("experiment_id", "trial_id", "lease_number"),
+        ("runner_id", "order"),
+        ("ended",),
+    ),
 )
 POOLS = Collection("pools")
 RUNNER_LOGS = Collection("runner_logs", indexes=(("runner_id", "order"),))
+DEAD_LETTERS = Collection("dead_letters", indexes=(("at",),))
 TOKENS = Collection("tokens", indexes=(("created_at",),))
 
 COLLECTIONS = (
@@ -72,5 +78,6 @@ COLLECTIONS = (
     ALLOCATIONS,
     POOLS,
     RUNNER_LOGS,
+    DEAD_LETTERS,
     TOKENS,
 )

@@ -20,7 +20,9 @@ from etude.events import (
     ExperimentDeleteRequested,
     ExperimentPaused,
     ExperimentPauseRequested,
+    ExperimentResyncRequested,
     TrialRequested,
+    ValidationCompleted,
 )
 from etude.store import DuplicateKeyError, SqliteStore
 from etude.store.schema import EXPERIMENTS, SEARCH_LOG, SEARCH_SNAPSHOTS
@@ -327,3 +329,30 @@ async def test_who_gave_a_partition_up_is_silent(searcher: Searcher) -> None:
     searcher.told()
     searcher.handlers.forget()
     assert await times_of_reminders(searcher, 50) == []
+
+
+async def test_a_resync_publishes_all_decisions_again_with_the_reports_that_they_answer(searcher: Searcher) -> None:
+    await searcher.handlers.handle([envelope(created()), envelope(validation(2, 400)), envelope(validation(1, 400))])
+    scheduler, metrics = searcher.told(), searcher.told(metrics_events().name)
+    await searcher.handlers.handle([envelope(ExperimentResyncRequested())])
+    assert [e.id for e in searcher.told() if not isinstance(e.data, ValidationCompleted)] == [e.id for e in scheduler]
+    again = [e for e in searcher.told(metrics_events().name) if not isinstance(e.data, ExperimentResyncRequested)]
+    assert {e.id for e in metrics} <= {e.id for e in again}
+    assert [e.data.trial_id for e in of_type(again, ValidationCompleted)] == [2, 1]
+    assert await searcher.log() == [0, 1, 2]
+
+
+async def test_of_an_experiment_that_is_not_known_it_says_that_it_is_deleted(searcher: Searcher) -> None:
+    await searcher.handlers.handle([envelope(ExperimentResyncRequested(requested_by="metrics"))])
+    [told] = searcher.told()
+    assert (told.experiment, told.data) == ("exp", ExperimentDeleted(revision=0, requested_by="metrics"))
+    assert await searcher.log() == []
+
+
+async def test_of_an_experiment_that_was_deleted_it_says_so_again(searcher: Searcher) -> None:
+    gone = [created(), ExperimentCancelRequested(), ExperimentDeleteRequested()]
+    await searcher.handlers.handle([envelope(event) for event in gone])
+    [first] = of_type(searcher.told(), ExperimentDeleted)
+    searcher.handlers.forget()
+    await searcher.handlers.handle([envelope(ExperimentResyncRequested())])
+    assert [e.id for e in searcher.told()] == [first.id]

@@ -6,12 +6,15 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
 from etude import __version__
+from etude.bus import DeadLetter
+from etude.errors import Unavailable
 from etude.service.clock import Clock, utc_now
 from etude.store import DocumentStore
 from etude_metrics.api.access import Access, Guard, Tokens
 from etude_metrics.api.access.rules import API, needed
 from etude_metrics.api.answers import Body
 from etude_metrics.api.commands import Publish, commands
+from etude_metrics.api.dead_letters import dead_letters
 from etude_metrics.api.downloads import downloads
 from etude_metrics.api.eager import Eager
 from etude_metrics.api.examples import EXAMPLES
@@ -29,6 +32,7 @@ from etude_metrics.api.session import session
 from etude_metrics.api.table import TrialTables
 from etude_metrics.api.tokens import tokens
 from etude_metrics.api.trials import trials
+from etude_metrics.dead_letters import DeadLetters, Requeue
 from etude_metrics.drawing import Artist, Studio
 from etude_metrics.web import pages
 
@@ -50,6 +54,7 @@ def create_app(
     access: Access = _ALONE,
     pace: Pace = _AT_ONCE,
     studio: Studio | None = None,
+    requeue: Requeue | None = None,
 ) -> FastAPI:
     """The API over a store and a bus.
 
@@ -62,6 +67,7 @@ def create_app(
     access : who is let in
     pace : how new answers are; by default, as new as can be
     studio : draws figures; by default they are drawn in this process
+    requeue : puts dead letters back into their queues; by default there is no broker to do so
     """
     app = FastAPI(
         title="etude",
@@ -86,6 +92,7 @@ def create_app(
         commands(queries, known, publish, clock, storage),
         session(),
         tokens(known_tokens, clock),
+        dead_letters(DeadLetters(store, requeue or _no_broker, clock)),
     ):
         app.include_router(router, prefix=API)
     app.include_router(pages())
@@ -94,6 +101,10 @@ def create_app(
     app.add_middleware(Guard, access=access, tokens=known_tokens)
     _describe(app)
     return app
+
+
+async def _no_broker(letter: DeadLetter) -> None:
+    raise Unavailable(f"nothing runs here that could take from {letter.queue}")
 
 
 def _maker(store: DocumentStore, studio: Studio | None) -> Make:

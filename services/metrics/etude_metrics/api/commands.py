@@ -25,6 +25,7 @@ from etude.events import (
     Event,
     ExitReason,
     ExperimentDeleteRequested,
+    ExperimentResyncRequested,
     ExperimentRetryRequested,
     Length,
     ModelDefinition,
@@ -193,6 +194,13 @@ def commands(queries: Queries, known: Known, publish: Publish, clock: Clock, sto
         if not failed:
             raise ProblemError(409, f"no trial of {experiment_id} has failed")
         await say(ExperimentRetryRequested(trial_ids=wanted.trials, requested_by=_who(request)), experiment_id)
+        return Response(status_code=202)
+
+    @router.post("/resync/{experiment_id}", **_ACCEPTED, responses=described(404, 422, 503))
+    async def resync(request: Request, experiment_id: str) -> Response:
+        """Have the searcher publish all decisions of an experiment again, for services that lost some of them."""
+        await known.experiment(experiment_id)
+        await say(ExperimentResyncRequested(requested_by=_who(request)), experiment_id)
         return Response(status_code=202)
 
     @router.post("/experiments/{experiment_id}/{verb}", **_ACCEPTED, responses=described(400, 404, 422, 503))

@@ -62,6 +62,16 @@ _CLAIM = {
 }
 _VALIDATED = {"trial_id": 11, "lease_number": 2, "length": {"batches": 720}, "metrics": {"accuracy": 0.9806}}
 
+_LETTER: dict[str, Any] = {
+    "letter_id": "f2ca1bb6c7e907d0",
+    "queue": "etude.searcher.4",
+    "reason": "trial 13 was never requested in this experiment; it has 12 trials",
+    "type": "etude.validation.completed.v1",
+    "experiment_id": "aa1eed5483",
+    "source": "runner/gpu-1",
+    "at": _WHEN,
+    "deaths": 1,
+}
 EXAMPLES: dict[str, dict[str, Any]] = {
     "Experiment": _EXPERIMENT,
     "ExperimentInFull": {
@@ -158,6 +168,8 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "deleted": False,
     },
     "Created": {"experiment_id": "aa1eed5483"},
+    "Letter": _LETTER,
+    "LetterInFull": {**_LETTER, "body": {"text": "{}"}},
     "Session": {"user": "ada", "role": "editor"},
     "Token": _TOKEN,
     "CreatedToken": {**_TOKEN, "token": "etude_0123456789ab_..."},

@@ -9,7 +9,8 @@ from etude_metrics.api.access.token import Role
 API = "/api/v1"
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _SESSION = f"{API}/session"
-_ADMIN = (f"{API}/tokens", f"{API}/runners")
+_ADMIN = (f"{API}/tokens", f"{API}/dead-letters", f"{API}/resync")
+_ADMIN_COMMANDS = f"{API}/runners"
 
 
 def needed(method: str, path: str) -> Role | None:
@@ -22,7 +23,7 @@ def needed(method: str, path: str) -> Role | None:
         return None
     if path == _SESSION:
         return None if method == "DELETE" else Role.VIEWER
-    if path.startswith(_ADMIN[0]) or (path.startswith(_ADMIN[1]) and method not in SAFE):
+    if path.startswith(_ADMIN) or (path.startswith(_ADMIN_COMMANDS) and method not in SAFE):
         return Role.ADMIN
     return Role.VIEWER if method in SAFE else Role.EDITOR
 

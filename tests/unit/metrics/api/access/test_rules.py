@@ -26,6 +26,9 @@ def test_what_tells_nothing_of_experiments_is_open(path: str) -> None:
         ("POST", "/api/v1/runners/gpu/drain", Role.ADMIN),
         ("GET", "/api/v1/tokens", Role.ADMIN),
         ("POST", "/api/v1/tokens", Role.ADMIN),
+        ("GET", "/api/v1/dead-letters", Role.ADMIN),
+        ("POST", "/api/v1/dead-letters/3/replay", Role.ADMIN),
+        ("POST", "/api/v1/resync/3", Role.ADMIN),
     ],
 )
 def test_looking_steering_and_governing_take_roles(method: str, path: str, role: Role) -> None:

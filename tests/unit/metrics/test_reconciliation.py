@@ -1,0 +1,119 @@
+"""What lacks something for too long is asked about, announced again, or ended."""
+
+from datetime import datetime, timedelta
+
+import pytest
+
+from etude.bus import MemoryBroker, MemoryBus
+from etude.bus.topology import partition_of, searcher_partition
+from etude.events import (
+    AllocationEnded,
+    AllocationStarted,
+    CloseReason,
+    EndReason,
+    Envelope,
+    Event,
+    ExperimentActivated,
+    ExperimentCreated,
+    ExperimentDeleted,
+    ExperimentPaused,
+    ExperimentResyncRequested,
+    TrialClosed,
+)
+from etude.store import SqliteStore
+from etude.store.schema import ALLOCATIONS
+from etude_metrics.handlers import MetricsHandlers
+from etude_metrics.reconciliation import Reconciliation
+from tests.unit.make import MODEL, NOW, created, envelope, raw_config
+
+
+class Installation:
+    """What the metrics service is made of, and its clock."""
+
+    def __init__(self) -> None:
+        self.store = SqliteStore()
+        self.broker = MemoryBroker()
+        self.now: datetime = NOW
+        self.handlers = MetricsHandlers(self.store, lambda: self.now)
+        self.reconciliation = Reconciliation(self.store, MemoryBus(self.broker), lambda: self.now)
+
+    async def tell(self, *events: Event) -> None:
+        await self.handlers.handle_events([envelope(event, "exp") for event in events])
+
+    async def after(self, seconds: float) -> list[Event]:
+        """What the searcher is told some time later."""
+        self.now += timedelta(seconds=seconds)
+        await self.reconciliation.reconcile()
+        ready = self.broker.queues[searcher_partition(partition_of("exp")).name].ready
+        return [Envelope.parse(ready.popleft().body).data for _ in range(len(ready))]
+
+    async def allocations(self) -> dict[int, str | None]:
+        found = await self.store.find(ALLOCATIONS, {"experiment_id": "exp"})
+        return {document["lease_number"]: document["reason"] for document in found}
+
+
+@pytest.fixture
+async def installation() -> Installation:
+    made = Installation()
+    await made.store.open()
+    return made
+
+
+def started(lease_number: int) -> AllocationStarted:
+    return AllocationStarted(runner_id="gpu", trial_id=1, lease_number=lease_number)
+
+
+async def test_an_experiment_that_only_a_stray_event_made_is_asked_about(installation: Installation) -> None:
+    await installation.tell(started(1))
+    assert await installation.after(59) == []
+    assert await installation.after(2) == [ExperimentResyncRequested(requested_by="metrics")]
+    await installation.tell(ExperimentDeleted(revision=0))
+    assert await installation.after(4000) == []
+
+
+async def test_it_is_asked_ever_less_often(installation: Installation) -> None:
+    await installation.tell(started(1))
+    asked = [bool(await installation.after(60)) for _ in range(16)]
+    assert [number for number, is_asked in enumerate(asked) if is_asked] == [0, 1, 3, 7, 15]
+
+
+async def test_an_experiment_that_no_decision_followed_is_announced_again(installation: Installation) -> None:
+    await installation.tell(created())
+    assert await installation.after(59) == []
+    assert await installation.after(2) == [created()]
+    await installation.tell(ExperimentActivated(revision=0, config=raw_config(), model_definition=MODEL))
+    assert await installation.after(4000) == []
+
+
+async def test_of_a_search_that_is_known_nobody_is_asked(installation: Installation) -> None:
+    active = ExperimentActivated(revision=0, config=raw_config(), model_definition=MODEL)
+    await installation.tell(created(), active, ExperimentPaused(revision=3))
+    assert await installation.after(4000) == []
+
+
+async def test_an_allocation_whose_trial_has_a_later_one_is_lost(installation: Installation) -> None:
+    await installation.tell(created(), started(1))
+    await installation.after(0)
+    assert await installation.allocations() == {1: None}
+    await installation.tell(started(2))
+    await installation.after(61)
+    assert await installation.allocations() == {1: "lost", 2: None}
+
+
+async def test_an_allocation_of_a_trial_that_is_over_is_lost(installation: Installation) -> None:
+    await installation.tell(created(), started(1), TrialClosed(trial_id=1, reason=CloseReason.CANCELED))
+    await installation.after(0)
+    assert await installation.allocations() == {1: None}  # its runner may be about to say so
+    await installation.after(61)
+    assert await installation.allocations() == {1: "lost"}
+
+
+async def test_an_end_that_is_reported_late_counts(installation: Installation) -> None:
+    await installation.tell(created(), started(1), started(2))
+    await installation.after(61)
+    await installation.tell(AllocationEnded(runner_id="gpu", trial_id=1, lease_number=1, reason=EndReason.FINISHED))
+    assert await installation.allocations() == {1: "finished", 2: None}
+
+
+def test_what_is_announced_again_is_what_was_announced() -> None:
+    assert set(ExperimentCreated.model_fields) == {"config", "model_definition", "seed", "owner"}
