@@ -15,8 +15,8 @@ CHECKED_IN = Path(__file__).parents[2] / "docs" / "asyncapi.yaml"
 DOCUMENT = document()
 NAMED_IN_THE_DESIGN = {
     "experiment": "created pause-requested activate-requested cancel-requested kill-requested change-requested "
-    "archive-requested delete-requested retry-requested resync-requested change-refused rejected paused activated progressed completed "
-    "failed canceled deleted",
+    "archive-requested delete-requested retry-requested resync-requested change-refused rejected paused "
+    "activated progressed completed failed canceled deleted",
     "trial": "requested continued paused closed exited",
     "allocation": "granted extended released revoked started ended",
     "runner": "joined heartbeat draining left logged change-requested",
