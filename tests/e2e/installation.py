@@ -55,10 +55,12 @@ class Installation:
         self.api = ApiClient(self.api_url)
         self.database = MongoClient[dict[str, Any]](mongo_url)[database]
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._commands: dict[str, tuple[str, dict[str, str]]] = {}
 
     def start(self, name: str, module: str, **environment: str) -> None:
         """Start ``python -m module`` under a name."""
         log = (self.folder / f"{name}.log").open("ab")
+        self._commands[name] = (module, environment)
         self._processes[name] = subprocess.Popen(
             [sys.executable, "-m", module], env={**self.environment, **environment}, stdout=log, stderr=log
         )
@@ -87,9 +89,24 @@ class Installation:
         process.send_signal(signal.SIGKILL)
         process.wait()
 
+    def restart(self, name: str) -> None:
+        """kill -9, then start it again as it was."""
+        self.kill(name)
+        module, environment = self._commands[name]
+        self.start(name, module, **environment)
+
+    def suspend(self, name: str) -> None:
+        """SIGSTOP."""
+        self._processes[name].send_signal(signal.SIGSTOP)
+
+    def resume(self, name: str) -> None:
+        """SIGCONT."""
+        self._processes[name].send_signal(signal.SIGCONT)
+
     def stop(self) -> None:
         """Stop everything, and see that nothing is left."""
         for process in self._processes.values():
+            process.send_signal(signal.SIGCONT)
             process.terminate()
         for process in self._processes.values():
             try:

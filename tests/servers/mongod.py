@@ -1,6 +1,5 @@
 """mongod as a test server."""
 
-import os
 import signal
 import stat
 import subprocess
@@ -59,13 +58,30 @@ class Mongod:
         """kill -9."""
         self._end(signal.SIGKILL)
 
+    def suspend(self) -> None:
+        """Let it answer nothing, until :meth:`resume`."""
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on."""
+        self._signal(signal.SIGCONT)
+
+    @property
+    def is_running(self) -> bool:
+        """Is there a process? It ends itself when its disk is full."""
+        return self._process is not None and self._process.poll() is None
+
     def stop(self) -> None:
         """Stop it."""
         self._end(signal.SIGTERM)
 
+    def _signal(self, number: signal.Signals) -> None:
+        assert self._process is not None
+        self._process.send_signal(number)
+
     def _end(self, number: signal.Signals) -> None:
         if self._process is not None:
-            os.kill(self._process.pid, number)
+            self._process.send_signal(number)  # to nobody, if it has ended
             try:
                 self._process.wait(20)
             except subprocess.TimeoutExpired:

@@ -126,6 +126,16 @@ class RabbitMQ:
         """kill -9, of the broker and of nothing else."""
         self._end(signal.SIGKILL)
 
+    def suspend(self) -> None:
+        """Let it answer nothing, until :meth:`resume`."""
+        for process in self._family():
+            process.suspend()
+
+    def resume(self) -> None:
+        """Let it go on."""
+        for process in self._family():
+            process.resume()
+
     def stop(self) -> None:
         """Stop it and its helpers."""
         self._end(signal.SIGTERM)
@@ -133,8 +143,7 @@ class RabbitMQ:
     def _end(self, number: signal.Signals) -> None:
         if self._process is None:
             return
-        family = [psutil.Process(self._process.pid)] if psutil.pid_exists(self._process.pid) else []
-        family += [child for parent in family for child in parent.children(recursive=True)]
+        family = self._family()
         family += [p for p in psutil.process_iter(["name", "environ"]) if _is_epmd_of(p, self.folder)]
         for process in family:
             try:
@@ -146,6 +155,13 @@ class RabbitMQ:
             process.kill()
         self._process.wait()
         self._process = None
+
+    def _family(self) -> list[psutil.Process]:
+        """The server and its children."""
+        if self._process is None or not psutil.pid_exists(self._process.pid):
+            return []
+        parent = psutil.Process(self._process.pid)
+        return [parent, *parent.children(recursive=True)]
 
 
 def _is_epmd_of(process: psutil.Process, folder: Path) -> bool:

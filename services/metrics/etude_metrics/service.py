@@ -20,6 +20,7 @@ from etude_metrics.reconciliation import Reconciliation
 from etude_metrics.upgrade import upgrade_views
 
 _CLEAN_SECONDS = 5.0
+_SHORTEST_GRACE = timedelta(seconds=10)  # in which events may be on their way
 
 
 class MetricsService:
@@ -31,7 +32,7 @@ class MetricsService:
 
     Parameters
     ----------
-    grace : for how long a checkpoint is kept after it is no longer the latest
+    grace : for how long a checkpoint is kept after it is no longer the latest, and views may lack something
     """
 
     def __init__(
@@ -41,7 +42,7 @@ class MetricsService:
         self._handlers = MetricsHandlers(store, clock)
         self._janitor = Janitor(store, bus, clock, grace)
         self._eraser = Eraser(store, bus, clock, grace)
-        self._reconciliation = Reconciliation(store, bus, clock)
+        self._reconciliation = Reconciliation(store, bus, clock, max(grace, _SHORTEST_GRACE))
         self.dead_letters = DeadLetters(store, bus.requeue, clock)
         self._upgraded = False
         self._cleaning: asyncio.Task[None] | None = None

@@ -139,8 +139,8 @@ def _check_checkpoints(records: Records) -> Iterator[str]:
         if item["trial_id"] not in requested:
             yield f"checkpoint {item['uri']} is of no known trial"
     best = (records.experiment["best"] or {}).get("checkpoint")
-    if records.experiment["state"] == "completed" and best and best["uri"] not in present:
-        yield f"the best checkpoint is gone: {best['uri']}"
+    if records.experiment["state"] == "completed" and best and best not in present:
+        yield f"the best checkpoint is gone: {best}"
     if records.stored is None:
         return
     for uri in sorted(present - set(records.stored)):
