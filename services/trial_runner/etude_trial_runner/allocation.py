@@ -33,6 +33,7 @@ from etude_trial_runner.meeting import MeetingPlace
 from etude_trial_runner.processes import Processes
 from etude_trial_runner.residents import Resident
 from etude_trial_runner.telemetry import Telemetry
+from etude_trial_runner.verdict import Evidence, judge
 from etude_trial_runner.watch import Watch
 
 log = structlog.get_logger("etude.runner")
@@ -105,22 +106,19 @@ class Allocation:
         self._last_validation: ValidationCompleted | None = None
         self._waiting: asyncio.Task[None] | None = None
         self._stopping: asyncio.Task[None] | None = None
-        self._stop_reason: EndReason | None = None
-        self._killed = False
-        self._failure = ""
-        self._invalid = False
+        self._evidence = Evidence(leads=first_rank == 0, reached=_length_begun_from(granted))
         self._spoke = False
         self._watch: Watch | None = None
 
     @property
     def leads(self) -> bool:
         """Is the first of the trial's processes here?"""
-        return self.granted.gang is None or self.granted.gang.first_rank == 0
+        return self._evidence.leads
 
     @property
     def stopping(self) -> bool:
         """Was it told to end?"""
-        return self._stop_reason is not None
+        return self._evidence.stop_reason is not None
 
     @property
     def running(self) -> RunningTrial:
@@ -148,17 +146,15 @@ class Allocation:
 
     def stop(self, reason: EndReason) -> None:
         """Save a checkpoint if there is something to save, and end."""
-        if self._stop_reason is None:
-            self._stop_reason = reason
-            self._stop_waiting()
+        if not self.stopping:
+            self._evidence.stop_reason = reason
             self._tell({"do": "stop"})
-            self._stopping = asyncio.create_task(self._insist())
+            self._expect_end()
 
     def kill(self) -> None:
         """End at once."""
-        self._stop_reason = self._stop_reason or EndReason.PREEMPTED
-        self._killed = True
-        self._processes.kill()
+        self._evidence.stop_reason = self._evidence.stop_reason or EndReason.PREEMPTED
+        self._kill()
 
     def rest(self, budget: int) -> bool:
         """Suspend the process of a paused trial instead of ending it; False if that cannot be.
@@ -170,7 +166,7 @@ class Allocation:
         able = budget > 0 and self._waits and self.granted.gang is None and not self.stopping
         if not able or self._checkpoint() is None or not self._processes.rest():
             return False
-        self._stop_reason = EndReason.RELEASED
+        self._evidence.stop_reason = EndReason.RELEASED
         self._stop_waiting()
         return True
 
@@ -208,16 +204,15 @@ class Allocation:
 
     async def carry_out(self) -> AllocationEnded:
         """Run to the end; returns how it was."""
-        exit_code: int | None = None
         try:
             if self._resident is not None:
                 self._wake(self._resident)
             else:
                 await self._launch()
             if len(self._processes):
-                exit_code = await self._follow()
+                self._evidence.exit_code = await self._follow()
         except (ArtifactError, LaunchError, OSError, ValueError) as error:
-            self._failure = str(error)
+            self._evidence.fail(str(error))
         finally:
             self._stop_waiting()
             if self._stopping is not None:
@@ -226,7 +221,7 @@ class Allocation:
                 self._meeting.close()
             self._processes.clear()
         await self._telemetry.close()
-        return self._ended(exit_code)
+        return self._ended()
 
     @cached_property
     def _config(self) -> ExperimentConfig:
@@ -275,19 +270,21 @@ class Allocation:
 
     def _exceeded(self, reason: str) -> None:
         """A limit was exceeded: the trial fails for that."""
-        self._failure = reason
-        self._processes.kill()
+        self._evidence.fail(reason)
+        self._kill()
 
     def _catch_up(self) -> None:
         """Orders that came while the processes started."""
         if self._train_until != self.granted.train_until:
             self._tell({"do": "extend", "train_until": self._train_until.model_dump(mode="json")})
-        if self._stop_reason is not None:
+        if self.stopping:
             self._tell({"do": "stop"})
 
     def _heard_of(self, message: Message, rank: int) -> None:
-        """A process that is not the first has nothing to say but why it ended."""
-        if rank == 0 or (message["say"] in ("failed", "invalid-hyperparameters") and not self._failure):
+        """A process that is not the first has nothing to say but why it ends."""
+        if message["say"] == "interrupted":  # by a signal to it, or to all processes of the machine
+            self.stop(EndReason.PREEMPTED)
+        elif rank == 0 or (message["say"] in ("failed", "invalid-hyperparameters") and not self._evidence.failure):
             self._heard(message)
 
     def _heard(self, message: Message) -> None:
@@ -295,12 +292,15 @@ class Allocation:
         self._waits = message["say"] == "waiting"
         if self._watch is not None:
             self._watch.rest() if self._waits else self._watch.heard()
+        if "length" in message:
+            length = Length.model_validate(message["length"])
+            self._evidence.reached = max(self._evidence.reached, length.amount)
         match message["say"]:
             case "validation":
                 self._validated(message)
             case "waiting":
                 reached = Length.model_validate(message["length"])
-                if reached.amount >= self._train_until.amount and self._stop_reason is None:
+                if reached.amount >= self._train_until.amount and not self.stopping:
                     self._waiting = asyncio.create_task(self._wait_for_decision())
             case "training":
                 self._telemetry.trained(Length.model_validate(message["length"]), _metrics(message))
@@ -308,9 +308,14 @@ class Allocation:
                 ids = {"trial_id": self.granted.trial_id, "lease_number": self.granted.lease_number}
                 self._report(CheckpointSaved.model_validate({**ids, **message}))
             case "failed":
-                self._failure = message["detail"]
+                self._evidence.fail(message["detail"], message.get("retryable", True))
+                self._expect_end()
             case "invalid-hyperparameters":
-                self._invalid, self._failure = True, message["detail"]
+                self._evidence.is_invalid = True
+                self._evidence.fail(message["detail"])
+                self._expect_end()
+            case "ending":
+                self._expect_end()
 
     def _validated(self, message: Message) -> None:
         checkpoint = message.get("checkpoint")
@@ -322,6 +327,7 @@ class Allocation:
             seconds=message.get("seconds", 0.0),
         )
         self._last_validation = validation
+        self._evidence.validated = validation.length.amount
         self._report(validation)
 
     async def _wait_for_decision(self) -> None:
@@ -342,10 +348,21 @@ class Allocation:
             self._waiting.cancel()
             self._waiting = None
 
-    async def _insist(self) -> None:
+    def _expect_end(self) -> None:
+        """Kill the processes if they do not end in time: threads and exit handlers of theirs may hang."""
+        self._stop_waiting()
+        if self._stopping is None:
+            self._stopping = asyncio.create_task(self._kill_later())
+
+    async def _kill_later(self) -> None:
         timeout = self._config.preemption_timeout
         await asyncio.sleep(self._patience.stop if timeout is None else timeout)
-        self.kill()
+        log.warning("the trial does not end; it is killed", trial_id=self.granted.trial_id)
+        self._kill()
+
+    def _kill(self) -> None:
+        self._evidence.is_killed = True
+        self._processes.kill()
 
     def _tell(self, message: Message) -> None:
         """Tell the first process, if it is here; it tells the others."""
@@ -356,41 +373,25 @@ class Allocation:
         g = self.granted
         return {"runner_id": g.runner_id, "trial_id": g.trial_id, "lease_number": g.lease_number}
 
-    def _ended(self, exit_code: int | None) -> AllocationEnded:
-        reason, detail = self._verdict(exit_code)
+    def _ended(self) -> AllocationEnded:
+        self._evidence.last_error = self._telemetry.last_error
+        verdict = judge(self._evidence, self._train_until)
+        reason = verdict.reason
         return AllocationEnded(
             **self._ids(),
             reason=reason,
-            exit_code=exit_code,
-            detail=detail,
+            exit_code=self._evidence.exit_code,
+            detail=verdict.detail,
             log_tail=self._telemetry.tail if reason in (EndReason.FAILED, EndReason.INVALID_HYPERPARAMETERS) else [],
             resident=self.resting() is not None,
             at_start=reason is EndReason.FAILED and self.leads and not self._spoke,
+            retryable=verdict.retryable,
         )
 
-    def _verdict(self, exit_code: int | None) -> tuple[EndReason, str]:
-        if self._invalid:
-            return EndReason.INVALID_HYPERPARAMETERS, self._failure
-        if self._stop_reason is not None and (self._killed or exit_code == 0):
-            return self._stop_reason, ""
-        if exit_code == 0:
-            validation = self._last_validation
-            if not self.leads:
-                return EndReason.FINISHED, ""
-            if validation is not None and validation.length.amount >= self._train_until.amount:
-                return EndReason.FINISHED, ""
-            return (
-                EndReason.FAILED,
-                f"the process ended by itself before it reported a validation at {self._train_until}",
-            )
-        if self._failure:
-            return EndReason.FAILED, self._failure
-        if exit_code is not None and exit_code < 0:
-            return (
-                EndReason.FAILED,
-                f"killed by signal {-exit_code}{' (out of memory?)' if exit_code == -9 else ''}",
-            )
-        return EndReason.FAILED, f"exit code {exit_code}"
+
+def _length_begun_from(granted: AllocationGranted) -> int:
+    checkpoint = granted.checkpoint
+    return 0 if checkpoint is None or checkpoint.foreign else checkpoint.length
 
 
 def _metrics(message: Message) -> dict[str, float]:

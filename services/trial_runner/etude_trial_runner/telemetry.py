@@ -10,6 +10,7 @@ from etude.events import Event, Length, LogLine, LogWritten, TrainingPoint, Trai
 from etude.service.clock import Clock
 
 _TAIL = 50
+_LONGEST_TOLD = 500  # characters of a line, where it is a reason
 _FLUSH_SECONDS = 0.5
 _MOST_LINES = 1000
 _MOST_A_SECOND = 2**18  # characters
@@ -24,6 +25,10 @@ class Telemetry:
     ----------
     trial_id, lease_number, first_rank : of the allocation
     send : takes the events
+
+    Attributes
+    ----------
+    last_error : the last line that a process wrote to stderr and that is not blank
     """
 
     def __init__(
@@ -38,6 +43,7 @@ class Telemetry:
         self._points: list[TrainingPoint] = []
         self._first = 0
         self._tail: deque[str] = deque(maxlen=_TAIL)
+        self.last_error = ""
         self._second = datetime.min.replace(tzinfo=UTC)
         self._room = 0
         self._cut = 0
@@ -51,6 +57,8 @@ class Telemetry:
     def wrote(self, stream: str, text: str, rank: int = 0) -> None:
         """A process of the trial wrote a line; of too many in one second only the first are sent."""
         self._tail.append(text)
+        if stream == "stderr" and text.strip():
+            self.last_error = text.strip()[-_LONGEST_TOLD:]
         if not self._may_write(len(text)):
             return
         self._lines.append(LogLine(time=self._clock(), stream=stream, text=text, rank=rank))

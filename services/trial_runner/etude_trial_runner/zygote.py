@@ -45,7 +45,8 @@ def main(descriptor: int) -> None:
     huge_pages.gather()
     ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)  # what trials leave behind comes to us
     runner = socket.socket(fileno=descriptor)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the runner's to handle
+    for number in (signal.SIGINT, signal.SIGTERM):  # whoever stops all processes stops the runner, and it stops us
+        signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     woken, wake = socket.socketpair()
     woken.setblocking(False)
@@ -77,20 +78,20 @@ def _fork(assignment: Path, descriptors: list[int], *inherited: socket.socket) -
         for descriptor in descriptors:
             os.close(descriptor)
         return pid
-    code = 1
     try:
         from etude_trial_runner.harness import carry_out
 
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_DFL)
         for connection in inherited:
             connection.close()
-        code = carry_out(assignment, *descriptors)
+        carry_out(assignment, *descriptors)
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
     finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code & 0xFF)
+        os._exit(1)
 
 
 def _reap(runner: socket.socket) -> None:

@@ -10,9 +10,10 @@ from typing import Any
 
 from etude.artifacts.storage import local_url
 from etude.core.assignment import Assignment
-from etude.core.errors import InvalidHyperparameters, last_line
+from etude.core.errors import InvalidHyperparameters, failure
 from etude.core.link import Link, PrintingLink, SocketLink
 from etude.core.run import Run
+from etude.core.signals import forward_signals
 from etude.events import Length
 
 ASSIGNMENT = "ETUDE_TRIAL_ASSIGNMENT"
@@ -34,6 +35,7 @@ def init(hyperparameters: Mapping[str, Any] | None = None, length: int | Mapping
     if ASSIGNMENT in os.environ:
         assignment = Assignment.model_validate_json(Path(os.environ[ASSIGNMENT]).read_bytes())
         link = SocketLink(socket.socket(fileno=os.dup(int(os.environ[DESCRIPTOR]))))
+        forward_signals(int(os.environ[DESCRIPTOR]))
         with _endings_told(link), Run(assignment, link) as run:
             yield run
         return
@@ -59,6 +61,10 @@ def _endings_told(link: Link) -> Iterator[None]:
     except InvalidHyperparameters as reason:
         link.send({"say": "invalid-hyperparameters", "detail": str(reason)})
         raise SystemExit(0) from None
+    except SystemExit as ended:
+        if isinstance(ended.code, str):
+            link.send(failure(ended))
+        raise
     except Exception as error:
-        link.send({"say": "failed", "detail": last_line(error)})
+        link.send(failure(error))
         raise

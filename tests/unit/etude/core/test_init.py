@@ -64,7 +64,13 @@ def test_as_a_trial_it_has_the_hyperparameters_and_targets_of_the_search(tmp_pat
 def test_an_error_is_told_with_its_last_line(tmp_path: Path) -> None:
     code, said = as_trial(tmp_path, "raise ValueError('too wide')")
     assert code == 1
-    assert said == [{"say": "failed", "detail": "ValueError: too wide"}]
+    assert said == [{"say": "failed", "detail": "ValueError: too wide", "retryable": True}]
+
+
+def test_the_text_of_an_exit_is_told(tmp_path: Path) -> None:
+    code, said = as_trial(tmp_path, "raise SystemExit('no data')")
+    assert code == 1
+    assert said == [{"say": "failed", "detail": "no data", "retryable": True}]
 
 
 def test_invalid_hyperparameters_are_no_failure(tmp_path: Path) -> None:
