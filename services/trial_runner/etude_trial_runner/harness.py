@@ -21,7 +21,7 @@ import etude_trial_runner
 from etude.config import parse
 from etude.core.assignment import Assignment
 from etude.core.errors import CoreError, InvalidHyperparameters, failure, is_retryable, is_usage_error
-from etude.core.init import ASSIGNMENT, DESCRIPTOR
+from etude.core.init import ASSIGNMENT, DESCRIPTOR, describe_descriptor
 from etude.core.link import Message, SocketLink, send_message
 from etude.core.run import Run
 from etude.core.signals import forward_signals
@@ -60,7 +60,7 @@ def _carry_out(assignment_file: Path, control: int, stdout: int, stderr: int) ->
     trial = os.getpid()
     try:
         if config.runs_script:
-            os.environ[ASSIGNMENT], os.environ[DESCRIPTOR] = str(assignment_file), str(control)
+            os.environ.update({ASSIGNMENT: str(assignment_file), DESCRIPTOR: describe_descriptor(control)})
             os.set_inheritable(control, True)
             script = ScriptCommand.parse(config.entrypoint)
             script.run() if script else run_in_shell(config.entrypoint)

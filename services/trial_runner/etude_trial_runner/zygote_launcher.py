@@ -10,7 +10,7 @@ from pathlib import Path
 
 import structlog
 
-from etude.core.assignment import Assignment
+from etude.core.assignment import Assignment, door
 from etude.core.link import Message
 from etude_trial_runner.assignments import write_assignment
 from etude_trial_runner.launcher import LaunchError
@@ -80,6 +80,8 @@ class ZygoteLauncher:
             )
         trial = LocalProcess(pid, heard, wrote)
         await trial.listen(channels)
+        if assignment.temporary:
+            await trial.open_door(door(assignment))
         trial.exited.add_done_callback(lambda _: file.unlink(missing_ok=True))
         if pid in self._early_exits:
             trial.exited.set_result(self._early_exits.pop(pid))
