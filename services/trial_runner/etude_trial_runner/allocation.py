@@ -28,6 +28,7 @@ from etude.events import (
 )
 from etude.service.clock import Clock
 from etude_trial_runner.assignments import Place, assignments, world_size
+from etude_trial_runner.decisions import Decisions
 from etude_trial_runner.launcher import Launcher, LaunchError
 from etude_trial_runner.meeting import MeetingPlace
 from etude_trial_runner.processes import Processes
@@ -103,8 +104,8 @@ class Allocation:
         first_rank = granted.gang.first_rank if granted.gang else 0
         self._telemetry = Telemetry(granted.trial_id, granted.lease_number, send, clock, first_rank)
         self._processes = Processes(launcher, self._heard_of, self._telemetry.wrote)
-        self._last_validation: ValidationCompleted | None = None
-        self._waiting: asyncio.Task[None] | None = None
+        self._decisions = Decisions(report, patience.resend, patience.hand_back, self._hand_back)
+        self._target_at_end: Length | None = None
         self._stopping: asyncio.Task[None] | None = None
         self._evidence = Evidence(leads=first_rank == 0, reached=_length_begun_from(granted))
         self._spoke = False
@@ -139,7 +140,7 @@ class Allocation:
         if train_until.amount > self._train_until.amount:
             self._train_until = train_until
             self._waits = False
-            self._stop_waiting()
+            self._decisions.extend(train_until.amount)
             if self._watch is not None:
                 self._watch.heard()
             self._tell({"do": "extend", "train_until": train_until.model_dump(mode="json")})
@@ -167,7 +168,7 @@ class Allocation:
         if not able or self._checkpoint() is None or not self._processes.rest():
             return False
         self._evidence.stop_reason = EndReason.RELEASED
-        self._stop_waiting()
+        self._decisions.stop_waiting()
         return True
 
     def resting(self) -> Resident | None:
@@ -189,11 +190,11 @@ class Allocation:
 
     def _checkpoint(self) -> CheckpointReference | None:
         """That of the result which was decided upon."""
-        return self._last_validation.checkpoint if self._last_validation else None
+        return self._decisions.latest.checkpoint if self._decisions.latest else None
 
     def _promise(self) -> tuple[float, ...]:
         """Who has come further is more promising, and of these who is better."""
-        validation = self._last_validation
+        validation = self._decisions.latest
         assert validation is not None
         searcher = self._config.searcher
         value = validation.metrics.get(searcher.metric, math.nan)
@@ -211,10 +212,12 @@ class Allocation:
                 await self._launch()
             if len(self._processes):
                 self._evidence.exit_code = await self._follow()
+                self._note_end()
+                await self._answer_for_it()
         except (ArtifactError, LaunchError, OSError, ValueError) as error:
             self._evidence.fail(str(error))
         finally:
-            self._stop_waiting()
+            self._decisions.stop_waiting()
             if self._stopping is not None:
                 self._stopping.cancel()
             if self._meeting is not None:
@@ -301,7 +304,7 @@ class Allocation:
             case "waiting":
                 reached = Length.model_validate(message["length"])
                 if reached.amount >= self._train_until.amount and not self.stopping:
-                    self._waiting = asyncio.create_task(self._wait_for_decision())
+                    self._decisions.start_waiting()
             case "training":
                 self._telemetry.trained(Length.model_validate(message["length"]), _metrics(message))
             case "checkpoint":
@@ -315,6 +318,7 @@ class Allocation:
                 self._evidence.fail(message["detail"])
                 self._expect_end()
             case "ending":
+                self._note_end()
                 self._expect_end()
 
     def _validated(self, message: Message) -> None:
@@ -323,34 +327,30 @@ class Allocation:
             **self._ids(),
             length=Length.model_validate(message["length"]),
             metrics=_metrics(message),
+            information=message.get("information", {}),
             checkpoint=CheckpointReference.model_validate(checkpoint) if checkpoint else None,
             seconds=message.get("seconds", 0.0),
         )
-        self._last_validation = validation
         self._evidence.validated = validation.length.amount
-        self._report(validation)
+        self._decisions.record(validation)
 
-    async def _wait_for_decision(self) -> None:
-        """Keep the slots for a while; a decision takes milliseconds unless somebody is down."""
-        waited = 0.0
-        while waited + self._patience.resend <= self._patience.hand_back:
-            await asyncio.sleep(self._patience.resend)
-            waited += self._patience.resend
-            if self._last_validation is not None:
-                self._report(self._last_validation)
-        await asyncio.sleep(self._patience.hand_back - waited)
+    def _hand_back(self) -> None:
         log.info("no decision came; handing the slots back", trial_id=self.granted.trial_id)
-        self._waiting = None
         self.stop(EndReason.FINISHED)
 
-    def _stop_waiting(self) -> None:
-        if self._waiting is not None:
-            self._waiting.cancel()
-            self._waiting = None
+    async def _answer_for_it(self) -> None:
+        """A script that waits for no decisions has ended past its target; what it reported may answer further ones."""
+        e = self._evidence
+        while e.ended_well and not self.stopping and self.leads and e.validated > self._train_until.amount:
+            await self._decisions.until_changed()
+
+    def _note_end(self) -> None:
+        """What the search wants from now on is for another process."""
+        self._target_at_end = self._target_at_end or self._train_until
 
     def _expect_end(self) -> None:
         """Kill the processes if they do not end in time: threads and exit handlers of theirs may hang."""
-        self._stop_waiting()
+        self._decisions.stop_waiting()
         if self._stopping is None:
             self._stopping = asyncio.create_task(self._kill_later())
 
@@ -375,7 +375,7 @@ class Allocation:
 
     def _ended(self) -> AllocationEnded:
         self._evidence.last_error = self._telemetry.last_error
-        verdict = judge(self._evidence, self._train_until)
+        verdict = judge(self._evidence, self._target_at_end or self._train_until)
         reason = verdict.reason
         return AllocationEnded(
             **self._ids(),

@@ -39,6 +39,11 @@ class Evidence:
     exit_code: int | None = None
     last_error: str = ""
 
+    @property
+    def ended_well(self) -> bool:
+        """Did they end without a failure, by themselves or, at a hanging exit, by this runner?"""
+        return self.exit_code == 0 or (self.is_killed and not self.failure)
+
     def fail(self, reason: str, retryable: bool = True) -> None:
         """Something went wrong."""
         self.failure, self.is_retryable = reason, retryable
@@ -69,12 +74,11 @@ def judge(evidence: Evidence, target: Length) -> Verdict:
     e = evidence
     if e.is_invalid:
         return Verdict(EndReason.INVALID_HYPERPARAMETERS, e.failure)
-    ended_by_itself = e.exit_code == 0 or (e.is_killed and not e.failure)
-    if e.stop_reason is not None and (ended_by_itself or e.is_killed or _signal(e.exit_code) in _STOPPING):
+    if e.stop_reason is not None and (e.ended_well or e.is_killed or _signal(e.exit_code) in _STOPPING):
         return Verdict(e.stop_reason, "killed, without a checkpoint of its last state" if e.is_killed else "")
     if e.failure:
         return Verdict(EndReason.FAILED, e.failure, e.is_retryable)
-    if ended_by_itself:
+    if e.ended_well:
         return _judge_unasked(e, target)
     return _judge_exit_code(e)
 

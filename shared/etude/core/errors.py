@@ -9,6 +9,10 @@ class CoreError(RuntimeError):
     """The core API was used in a way that cannot work; the message says what to do instead."""
 
 
+class MetricError(CoreError):
+    """The metric that the search is for was reported as something that is no number."""
+
+
 class InvalidHyperparameters(Exception):  # noqa: N818 - a statement about the trial, not a mistake
     """Raised by model code: these hyperparameters make no sense. The search replaces the trial."""
 

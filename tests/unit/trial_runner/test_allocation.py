@@ -105,6 +105,14 @@ async def test_numbers_that_json_does_not_have_are_read_back(written: Any, read:
     assert repr(stage.reported(ValidationCompleted)[0].metrics["loss"]) == read
 
 
+async def test_what_is_no_number_is_passed_on_as_information() -> None:
+    stage = Stage()
+    process = await stage.process()
+    message = {"say": "validation", "length": {"batches": 100}, "metrics": {"loss": 1}, "information": {"note": "good"}}
+    process.say(message)
+    assert stage.reported(ValidationCompleted)[0].information == {"note": "good"}
+
+
 async def test_a_released_trial_is_told_to_stop_and_ends_as_released() -> None:
     stage = Stage()
     process = await stage.process()
@@ -339,12 +347,37 @@ async def test_an_ending_says_whether_it_was_at_the_start(says: list[Any], at_st
 
 
 async def test_a_report_past_the_target_is_enough() -> None:
-    stage = Stage()
+    stage = Stage(patience=IMPATIENT)
     process = await stage.process()
     process.validate(101)
     process.exit(0)
     assert (await stage.end()).reason is EndReason.FINISHED
     assert stage.reported(ValidationCompleted)[0].length == Length.batches(101)
+
+
+async def test_what_a_script_reported_early_answers_later_decisions() -> None:
+    stage = Stage()
+    process = await stage.process()
+    for length in (150, 250, 350, 450):
+        process.say({"say": "validation", "length": {"batches": length}, "metrics": {"loss": 1.0}})
+    process.exit(0)
+    await turn()
+    stage.allocation.extend(Length.batches(300))
+    await turn()
+    assert [v.length.amount for v in stage.reported(ValidationCompleted)] == [150, 250, 350, 450, 350]
+    stage.allocation.stop(EndReason.RELEASED)
+    assert (await stage.end()).reason is EndReason.RELEASED
+
+
+async def test_a_script_that_has_ended_is_not_asked_for_more_than_it_reported() -> None:
+    stage = Stage()
+    process = await stage.process()
+    process.say({"say": "validation", "length": {"batches": 150}, "metrics": {"loss": 1.0}})
+    process.exit(0)
+    await turn()
+    stage.allocation.extend(Length.batches(300))
+    ended = await stage.end()
+    assert (ended.reason, ended.detail) == (EndReason.FINISHED, "")
 
 
 async def test_how_far_it_came_is_told_and_another_attempt_would_not_help() -> None:
