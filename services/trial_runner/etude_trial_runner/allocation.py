@@ -1,7 +1,6 @@
 """Allocation: one trial on this machine, from grant to end."""
 
 import asyncio
-import contextlib
 import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -18,20 +17,20 @@ from etude.events import (
     AllocationGranted,
     AllocationStarted,
     CheckpointReference,
-    CheckpointSaved,
     EndReason,
     Event,
     Length,
     ModelDefinition,
     RunningTrial,
-    ValidationCompleted,
 )
 from etude.service.clock import Clock
 from etude_trial_runner.assignments import Place, assignments, world_size
 from etude_trial_runner.decisions import Decisions
+from etude_trial_runner.departure import Departure
 from etude_trial_runner.launcher import Launcher, LaunchError
 from etude_trial_runner.meeting import MeetingPlace
 from etude_trial_runner.processes import Processes
+from etude_trial_runner.reports import read_checkpoint, read_metrics, read_validation
 from etude_trial_runner.residents import Resident
 from etude_trial_runner.telemetry import Telemetry
 from etude_trial_runner.verdict import Evidence, judge
@@ -107,7 +106,8 @@ class Allocation:
         self._decisions = Decisions(report, patience.resend, patience.hand_back, self._hand_back)
         self._target_at_end: Length | None = None
         self._stopping: asyncio.Task[None] | None = None
-        self._evidence = Evidence(leads=first_rank == 0, reached=_length_begun_from(granted))
+        begun = _length_begun_from(granted)
+        self._evidence = Evidence(leads=first_rank == 0, reached=begun, saved=begun)
         self._spoke = False
         self._watch: Watch | None = None
 
@@ -132,6 +132,12 @@ class Allocation:
             rendezvous=self._rendezvous,
             stopping=self.stopping,
         )
+
+    @property
+    def departure(self) -> Departure:
+        """What it has trained and saved, whether it runs or has ended."""
+        e = self._evidence
+        return Departure(self.granted.trial_id, e.reached, e.saved, self._train_until.unit.value)
 
     # Orders
 
@@ -300,16 +306,19 @@ class Allocation:
             self._evidence.reached = max(self._evidence.reached, length.amount)
         match message["say"]:
             case "validation":
-                self._validated(message)
+                validation = read_validation(message, self._ids())
+                self._evidence.validated = validation.length.amount
+                self._decisions.record(validation)
             case "waiting":
                 reached = Length.model_validate(message["length"])
                 if reached.amount >= self._train_until.amount and not self.stopping:
                     self._decisions.start_waiting()
             case "training":
-                self._telemetry.trained(Length.model_validate(message["length"]), _metrics(message))
+                self._telemetry.trained(Length.model_validate(message["length"]), read_metrics(message))
             case "checkpoint":
-                ids = {"trial_id": self.granted.trial_id, "lease_number": self.granted.lease_number}
-                self._report(CheckpointSaved.model_validate({**ids, **message}))
+                saved = read_checkpoint(message, self._ids())
+                self._evidence.saved = saved.length.amount
+                self._report(saved)
             case "failed":
                 self._evidence.fail(message["detail"], message.get("retryable", True))
                 self._expect_end()
@@ -320,19 +329,6 @@ class Allocation:
             case "ending":
                 self._note_end()
                 self._expect_end()
-
-    def _validated(self, message: Message) -> None:
-        checkpoint = message.get("checkpoint")
-        validation = ValidationCompleted(
-            **self._ids(),
-            length=Length.model_validate(message["length"]),
-            metrics=_metrics(message),
-            information=message.get("information", {}),
-            checkpoint=CheckpointReference.model_validate(checkpoint) if checkpoint else None,
-            seconds=message.get("seconds", 0.0),
-        )
-        self._evidence.validated = validation.length.amount
-        self._decisions.record(validation)
 
     def _hand_back(self) -> None:
         log.info("no decision came; handing the slots back", trial_id=self.granted.trial_id)
@@ -392,9 +388,3 @@ class Allocation:
 def _length_begun_from(granted: AllocationGranted) -> int:
     checkpoint = granted.checkpoint
     return 0 if checkpoint is None or checkpoint.foreign else checkpoint.length
-
-
-def _metrics(message: Message) -> dict[str, float]:
-    with contextlib.suppress(KeyError):
-        return {name: float(value) for name, value in message["metrics"].items()}
-    return {}

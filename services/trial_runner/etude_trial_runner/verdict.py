@@ -19,6 +19,7 @@ class Evidence:
     ----------
     leads : is the first of the trial's processes here?
     reached : how far it said it was, in the unit of its target
+    saved : how far its latest checkpoint is
     validated : length of its latest validation
     stop_reason : what they were told to end for
     is_killed : did this runner end them?
@@ -30,6 +31,7 @@ class Evidence:
 
     leads: bool = True
     reached: int = 0
+    saved: int = 0
     validated: int = -1
     stop_reason: EndReason | None = None
     is_killed: bool = False

@@ -1,4 +1,4 @@
-"""Signals: SIGINT and SIGTERM to a trial's process ask its runner for preemption."""
+"""Signals: SIGINT, SIGTERM and SIGHUP to a trial's process ask its runner for preemption."""
 
 import contextlib
 import os
@@ -12,7 +12,7 @@ _DEFAULTS = (signal.SIG_DFL, signal.default_int_handler)
 
 
 def forward_signals(descriptor: int) -> None:
-    """Let SIGINT and SIGTERM tell the runner, which then stops the trial with a checkpoint.
+    """Let SIGINT, SIGTERM and SIGHUP tell the runner, which then stops the trial with a checkpoint.
 
     Whoever stops a machine or a job (systemd, docker stop, scancel) signals all of its processes at once. Processes
     that this one forks, such as those of a data loader, end by these signals as ever. Model code may install handlers
@@ -34,7 +34,7 @@ def forward_signals(descriptor: int) -> None:
             signal.raise_signal(number)
 
     if threading.current_thread() is threading.main_thread():
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             if signal.getsignal(number) in _DEFAULTS:
                 signal.signal(number, forward)
 
