@@ -27,6 +27,7 @@ from etude.service.clock import Clock
 from etude_trial_runner.assignments import Place, assignments, world_size
 from etude_trial_runner.decisions import Decisions
 from etude_trial_runner.departure import Departure
+from etude_trial_runner.disk_trouble import until_begun
 from etude_trial_runner.launcher import Launcher, LaunchError
 from etude_trial_runner.meeting import MeetingPlace
 from etude_trial_runner.processes import Processes
@@ -215,7 +216,9 @@ class Allocation:
             if self._resident is not None:
                 self._wake(self._resident)
             else:
-                await self._launch()
+                await until_begun(
+                    self._launch, self._may_begin_later, lambda text: self._telemetry.wrote("stderr", text)
+                )
             if len(self._processes):
                 self._evidence.exit_code = await self._follow()
                 self._note_end()
@@ -242,10 +245,13 @@ class Allocation:
         train_until = self.granted.train_until.model_dump(mode="json")
         self._tell({"do": "resume", "lease_number": self.granted.lease_number, "train_until": train_until})
 
+    def _may_begin_later(self) -> bool:
+        return not self.stopping and not len(self._processes)
+
     async def _launch(self) -> None:
         gang = self.granted.gang
         directory = await self._fetch(self.granted.model_definition)
-        if world_size(self.granted) > 1 and (gang is None or gang.rendezvous is None):
+        if self._meeting is None and world_size(self.granted) > 1 and (gang is None or gang.rendezvous is None):
             self._meeting = MeetingPlace(self._place.address if gang else _HERE)
         await self._processes.launch(
             assignments(
@@ -278,7 +284,7 @@ class Allocation:
         return self._meeting.rendezvous if self._meeting else None
 
     def _exceeded(self, reason: str) -> None:
-        """A limit was exceeded: the trial fails for that."""
+        """The trial fails for a reason that it does not know of, such as a limit."""
         self._evidence.fail(reason)
         self._kill()
 
@@ -294,7 +300,10 @@ class Allocation:
         if message["say"] == "interrupted":  # by a signal to it, or to all processes of the machine
             self.stop(EndReason.PREEMPTED)
         elif rank == 0 or (message["say"] in ("failed", "invalid-hyperparameters") and not self._evidence.failure):
-            self._heard(message)
+            try:
+                self._heard(message)
+            except (KeyError, TypeError, ValueError) as error:  # it would wait for an answer for ever
+                self._exceeded(f"the process said what this runner does not understand: {message!r:.200}: {error!r}")
 
     def _heard(self, message: Message) -> None:
         self._spoke |= message["say"] in ("validation", "training", "checkpoint")

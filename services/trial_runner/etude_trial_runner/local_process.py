@@ -11,10 +11,14 @@ from pathlib import Path
 from typing import Self
 
 import psutil
+import structlog
 
 from etude.core.link import Message
 from etude_trial_runner.output import OutputLines
 
+log = structlog.get_logger("etude.runner")
+
+_SHOWN = 200  # of what is lost, in a log
 LONGEST_MESSAGE = 64 * 2**20
 """Bytes of a message of a process."""
 _CHUNK = 64 * 2**10
@@ -170,8 +174,20 @@ def _line(message: Message) -> bytes:
 
 async def _read_messages(reader: asyncio.StreamReader, heard: Callable[[Message], None]) -> None:
     with contextlib.suppress(ConnectionResetError):
-        while line := await reader.readline():
-            heard(json.loads(line))
+        while line := await _read_line(reader):
+            try:
+                heard(json.loads(line))
+            except Exception:  # whatever it is, the next message is to be heard
+                log.exception("a message of a trial's process was lost", message=line[:_SHOWN])
+
+
+async def _read_line(reader: asyncio.StreamReader) -> bytes:
+    """The next line that is not too long; empty at the end."""
+    while True:
+        try:
+            return await reader.readline()
+        except ValueError as error:
+            log.error("a message of a trial's process is too long, and was lost", reason=str(error))
 
 
 async def _read_output(descriptor: int, stream: str, wrote: Callable[[str, str], None]) -> None:
@@ -184,7 +200,15 @@ async def _read_output(descriptor: int, stream: str, wrote: Callable[[str, str],
     lines = OutputLines(loop.time())
     while chunk := await reader.read(_CHUNK):
         for line in lines.feed(chunk, loop.time()):
-            wrote(stream, line)
+            _hand_over(wrote, stream, line)
     for line in lines.end():
-        wrote(stream, line)
+        _hand_over(wrote, stream, line)
     transport.close()
+
+
+def _hand_over(wrote: Callable[[str, str], None], stream: str, line: str) -> None:
+    """A process whose output nobody reads any more would stand still."""
+    try:
+        wrote(stream, line)
+    except Exception:
+        log.exception("a line of a trial's output was lost", line=line[:_SHOWN])

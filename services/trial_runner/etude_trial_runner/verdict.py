@@ -76,7 +76,8 @@ def judge(evidence: Evidence, target: Length) -> Verdict:
     e = evidence
     if e.is_invalid:
         return Verdict(EndReason.INVALID_HYPERPARAMETERS, e.failure)
-    if e.stop_reason is not None and (e.ended_well or e.is_killed or _signal(e.exit_code) in _STOPPING):
+    never_began = e.exit_code is None and not e.failure
+    if e.stop_reason is not None and (e.ended_well or e.is_killed or never_began or _signal(e.exit_code) in _STOPPING):
         return Verdict(e.stop_reason, "killed, without a checkpoint of its last state" if e.is_killed else "")
     if e.failure:
         return Verdict(EndReason.FAILED, e.failure, e.is_retryable)

@@ -420,3 +420,22 @@ async def test_a_thread_that_never_ends_does_not_keep_the_slots(message: dict[st
     assert (ended.reason, ended.detail) == (
         (EndReason.FINISHED, "") if message["say"] == "ending" else (EndReason.FAILED, "ValueError: no")
     )
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"say": "validation"},
+        {"say": "training", "length": {"hours": 1}},
+        {"say": "failed"},
+        {"say": "validation", "length": {"batches": 1}, "metrics": {"loss": "much"}},
+    ],
+)
+async def test_a_message_that_makes_no_sense_is_a_failure_that_shows_it(message: dict[str, Any]) -> None:
+    stage = Stage()
+    process = await stage.process()
+    process.say(message)
+    ended = await stage.end()
+    assert process.killed
+    assert ended.reason is EndReason.FAILED
+    assert "said what this runner does not understand: {'say': '" in ended.detail

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import os
 import signal
 import subprocess
@@ -290,6 +291,30 @@ async def test_any_command_can_be_a_trial(launcher: ZygoteLauncher, tmp_path: Pa
     trial, heard = await launch(launcher, tmp_path, "", "echo one && echo two >&2; exit 4")
     assert await end(trial) == 4
     assert sorted(heard.lines) == [("stderr", "two"), ("stdout", "one")]
+
+
+async def test_whoever_hears_a_process_may_fail_and_hears_the_next_message(
+    launcher: ZygoteLauncher, tmp_path: Path, capsys
+) -> None:
+    code = """
+import etude.core
+with etude.core.init() as run:
+    for length in (1, 2):
+        print(length)
+        run.report_training(length, {"loss": 1.0})
+"""
+    trial, heard = await launch(launcher, tmp_path, code)
+    take_message, take_line = trial._heard, trial._wrote
+
+    def fail_once(*said: Any) -> None:
+        trial._heard, trial._wrote = take_message, take_line
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    trial._heard, trial._wrote = fail_once, fail_once
+    assert await end(trial) == 0
+    assert [message["say"] for message in heard.messages][-1] == "ending"
+    assert heard.lines[-1] == ("stdout", "2")
+    assert "No space left on device" in capsys.readouterr().out
 
 
 async def test_killing_takes_its_children_along(launcher: ZygoteLauncher, tmp_path: Path) -> None:

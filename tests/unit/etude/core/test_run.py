@@ -1,5 +1,6 @@
 """A trial from the inside: hyperparameters, targets, reports and checkpoints."""
 
+import errno
 import math
 import threading
 import time
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 
 from etude.artifacts import ArtifactError, commit_checkpoint
-from etude.core import CoreError, InvalidHyperparameters, MetricError
+from etude.core import CoreError, InvalidHyperparameters, MetricError, checkpoints
 from etude.events import CheckpointReference
 from tests.unit.etude.core.recording import extend, run
 
@@ -152,6 +153,31 @@ def test_a_checkpoint_that_fails_is_not_told(tmp_path: Path) -> None:
         fail()
     assert link.said == []
     assert trial.length == 0
+
+
+def test_a_checkpoint_for_which_there_is_no_space_is_stored_once_there_is(tmp_path: Path, monkeypatch, capsys) -> None:
+    full, store = [OSError(errno.ENOSPC, "No space left on device")] * 3, checkpoints.commit_checkpoint
+
+    def commit(*arguments: Any, **about: Any) -> Any:
+        if full:
+            raise full.pop()
+        return store(*arguments, **about)
+
+    monkeypatch.setattr(checkpoints, "commit_checkpoint", commit)
+    monkeypatch.setattr("etude.artifacts.disk._FIRST_PAUSE", 0.001)
+    trial, link = run(tmp_path)
+    with trial.save_checkpoint(10) as folder:
+        (folder / "state").write_text("x")
+    trial.close()
+    assert len(link.told("checkpoint")) == 1
+    assert capsys.readouterr().err.count("not stored yet") == 2  # when it was full, and when it was not any more
+
+
+def test_a_checkpoint_that_cannot_be_written_for_want_of_space_says_so(tmp_path: Path) -> None:
+    trial, _ = run(tmp_path)
+    with pytest.raises(ArtifactError, match="the checkpoint cannot be written: the disk of .* is full"):
+        with trial.save_checkpoint(10):
+            raise OSError(errno.ENOSPC, "No space left on device")
 
 
 def test_a_trial_goes_on_from_its_checkpoint(tmp_path: Path) -> None:
