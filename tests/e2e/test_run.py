@@ -124,7 +124,7 @@ async def test_ctrl_c_pauses_and_resume_goes_on(home: Home) -> None:
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
-    assert "Paused; trials keep their checkpoints." in out
+    assert "kept all" in out
     command = out.split("Go on with: ")[1].split()
     assert command[:3] == ["etude", "run", "--resume"]
     home.check_nothing_is_left()
@@ -137,6 +137,32 @@ async def test_ctrl_c_pauses_and_resume_goes_on(home: Home) -> None:
     causes = [decision["cause"]["type"] for decision in decisions]
     assert "etude.experiment.pause-requested.v1" in causes
     assert "etude.experiment.activate-requested.v1" in causes
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_to_all_of_its_processes_loses_nothing(home: Home, number: signal.Signals) -> None:
+    process = home.start(line_config(home.folder, trials=2, length=600, seconds=0.05), LINE, "--slots", "2")
+    home.until(lambda: len(list((home.folder / ".etude").glob("artifacts/checkpoints/*/*/*"))) >= 2, "checkpoints")
+    itself = psutil.Process(process.pid)
+    for one in [*reversed(itself.children(recursive=True)), itself]:
+        one.send_signal(number)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (130, "")
+    assert "Paused: all 2 trials kept all they had trained. Go on with: etude run --resume" in out
+    assert "Traceback" not in out
+    home.check_nothing_is_left()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_it_starts_begins_nothing(home: Home, number: signal.Signals) -> None:
+    process = home.start(line_config(home.folder), LINE)
+    home.until(lambda: len(psutil.Process(process.pid).children()) == 1, "zygote")
+    for one in [*psutil.Process(process.pid).children(), psutil.Process(process.pid)]:
+        one.send_signal(number)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (130, "Interrupted before the experiment began; nothing was started.\n")
+    assert "Stopping" in out
+    home.check_nothing_is_left()
 
 
 async def test_a_run_that_was_killed_is_resumed(home: Home) -> None:

@@ -29,12 +29,12 @@ def run(
 ) -> None:
     """Tune on this machine alone: all services in one process, nothing to install.
 
-    Ctrl-C pauses the experiment; its trials keep their checkpoints.
+    Ctrl-C or SIGTERM pauses the experiment: its trials save checkpoints. Ctrl-C again leaves at once.
     """
     from etude.artifacts import ArtifactError
     from etude.config import ConfigError
     from etude.service.logs import log_quietly
-    from etude_standalone.session import Session, StuckError, UnknownExperimentError
+    from etude_standalone.session import InterruptedEarlyError, Session, StuckError, UnknownExperimentError
 
     if resume is None and (config is None or model_dir is None):
         raise typer.BadParameter("give CONFIG and MODEL_DIR, or --resume ID")
@@ -45,6 +45,9 @@ def run(
     except (ConfigError, ArtifactError, StuckError, UnknownExperimentError) as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from None
+    except InterruptedEarlyError as interrupted:
+        typer.echo(str(interrupted), err=True)
+        raise typer.Exit(130) from None
     if as_json:
         sys.stdout.write(json.dumps(outcome.to_json()) + "\n")
     raise typer.Exit(outcome.exit_code)

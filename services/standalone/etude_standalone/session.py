@@ -1,12 +1,13 @@
 """Session: one `etude run` from its start to its outcome."""
 
 import asyncio
+import contextlib
+import os
 import shlex
 import shutil
-import signal
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from rich.console import Console
 
@@ -20,8 +21,10 @@ from etude.store import Document, SqliteStore
 from etude.store.schema import EXPERIMENTS
 from etude_standalone import DEFAULT_HOME
 from etude_standalone.display import Display
+from etude_standalone.interrupts import Interrupts
 from etude_standalone.outcome import Outcome
 from etude_standalone.system import DATABASE, System
+from etude_trial_runner.departure import describe_departures
 from etude_trial_runner.session import new_session
 
 _ENDED = ("completed", "failed", "canceled", "rejected")
@@ -30,6 +33,10 @@ _REFRESH_SECONDS = 0.2
 
 class UnknownExperimentError(LookupError):
     """There is no such experiment in this folder."""
+
+
+class InterruptedEarlyError(RuntimeError):
+    """The run was to end before anything was begun; the message says how to go on, if there is something."""
 
 
 class StuckError(RuntimeError):
@@ -51,7 +58,8 @@ class Session:
         self._slots = slots
         self._quiet = quiet
         self._console = Console(file=sys.stderr if quiet else None)
-        self._interrupted = asyncio.Event()
+        self._interrupts = Interrupts(self._announce_stop, self._leave)
+        self._experiment_id = ""
 
     async def run(self, config_file: Path | None, model_directory: Path | None, resume: str | None) -> Outcome:
         """Run a new experiment, or go on with one, until it ends or Ctrl-C pauses it.
@@ -66,7 +74,11 @@ class Session:
             There is nothing to resume under that id.
         StuckError
             A service failed.
+        InterruptedEarlyError
+            A signal came before the experiment was begun or gone on with.
         """
+        self._interrupts.install()
+        self._experiment_id = resume or ""
         if resume is None:
             assert config_file is not None and model_directory is not None
             config = load(config_file)
@@ -78,15 +90,17 @@ class Session:
             assert model_directory is not None
             new = prepare(config, model_directory, system.storage, ClientSettings().user)
             self._warn(config)
-        self._handle_interrupts()
         await system.start()
         try:
+            if self._interrupts.came.is_set():
+                raise InterruptedEarlyError(self._describe_early_end())
             if resume is None:
+                self._experiment_id = new.experiment_id
                 await system.publish(new.announce(utc_now()))
             else:
                 await system.remember(resume)
                 await system.tell(resume, ExperimentActivateRequested())
-            return await self._follow(system, resume or new.experiment_id)
+            return await self._follow(system, self._experiment_id)
         finally:
             await system.close()
 
@@ -115,25 +129,42 @@ class Session:
                         f"an event could not be dealt with ({system.stuck}); the errors above say why. Nothing is "
                         f"lost: once that is mended, go on with {self._resume(experiment_id)}"
                     )
-                if self._interrupted.is_set():
-                    return await self._pause(system, experiment_id)
+                if self._interrupts.came.is_set():
+                    if await self._pause(system, experiment_id):
+                        return await self._paused(system, experiment_id)
+                    break
                 await asyncio.sleep(_REFRESH_SECONDS)
         await system.settle()
         experiment = await system.queries.experiment(experiment_id) or experiment
+        assert experiment is not None
         outcome = self._outcome(experiment)
         if not self._quiet:
             await display.summary(experiment, self._export(outcome))
         return outcome
 
-    async def _pause(self, system: System, experiment_id: str) -> Outcome:
+    async def _pause(self, system: System, experiment_id: str) -> bool:
+        """Stop all trials, and say what became of them; False if the experiment ended before."""
         await system.tell(experiment_id, ExperimentPauseRequested())
-        await system.settle()
+        departures = await system.drain()
         experiment = await system.queries.experiment(experiment_id)
-        self._console.print(
-            f"Paused; trials keep their checkpoints. Go on with: [bold]{self._resume(experiment_id)}[/bold]"
-        )
+        if experiment is not None and experiment["state"] in _ENDED:
+            return False
+        with contextlib.suppress(OSError):
+            self._console.print(
+                f"Paused: {describe_departures(departures)}. Go on with: [bold]{self._resume(experiment_id)}[/bold]",
+                soft_wrap=True,
+            )
+        return True
+
+    async def _paused(self, system: System, experiment_id: str) -> Outcome:
+        experiment = await system.queries.experiment(experiment_id)
         trials = experiment["trials"] if experiment else 0
         return Outcome(experiment_id, "paused", trials, experiment["best"] if experiment else None)
+
+    def _describe_early_end(self) -> str:
+        if not self._experiment_id:
+            return "Interrupted before the experiment began; nothing was started."
+        return f"Interrupted before the experiment went on. Go on with: {self._resume(self._experiment_id)}"
 
     def _resume(self, experiment_id: str) -> str:
         elsewhere = "" if self._home == Path(DEFAULT_HOME).resolve() else f" --home {shlex.quote(str(self._home))}"
@@ -176,14 +207,14 @@ class Session:
         if ignored and not self._quiet:
             self._console.print(f"accepted, but not acted upon: {', '.join(ignored)}", style="yellow")
 
-    def _handle_interrupts(self) -> None:
-        loop = asyncio.get_running_loop()
+    def _announce_stop(self) -> None:
+        with contextlib.suppress(OSError):  # the terminal is gone
+            self._console.print("Stopping: trials save their checkpoints. Ctrl-C again leaves at once.")
 
-        def interrupt() -> None:
-            if self._interrupted.is_set():  # twice: leave now; nothing that was decided is lost
-                loop.remove_signal_handler(signal.SIGINT)
-                raise KeyboardInterrupt
-            self._interrupted.set()
-
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, interrupt)
+    def _leave(self) -> NoReturn:
+        """End at once: nothing that was decided is lost, and the trials end with this process."""
+        with contextlib.suppress(OSError):
+            self._console.show_cursor(True)
+            resumed = f"Go on with: {self._resume(self._experiment_id)}" if self._experiment_id else ""
+            self._console.print(f"Left at once; trials go on from their last checkpoints. {resumed}", soft_wrap=True)
+        os._exit(130)

@@ -17,6 +17,7 @@ from etude_searcher.service import SearcherService
 from etude_trial_runner.agent import Agent, Machine
 from etude_trial_runner.bubblewrap_launcher import BubblewrapLauncher
 from etude_trial_runner.container_launcher import ContainerLauncher
+from etude_trial_runner.departure import Departure
 from etude_trial_runner.isolating_launcher import IsolatingLauncher
 from etude_trial_runner.outbox import Outbox
 from etude_trial_runner.slots import cores, detect_slots, resident_memory, threads_per_slot
@@ -74,15 +75,19 @@ class System:
 
     async def close(self) -> None:
         """Stop everything; what is known stays in the folder."""
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._agent.drain(), 30)
-        await self.settle()
+        await self.drain()
         await self._agent.close()
         await self._searcher.close()
         await self._scheduler.close()
         await self._metrics.close()
         await self._bus.close()
         await self.store.close()
+
+    async def drain(self) -> list[Departure]:
+        """Stop all trials, with checkpoints; returns what became of those that ran."""
+        departures = await self._agent.drain()
+        await self.settle()
+        return departures
 
     @property
     def stuck(self) -> str | None:

@@ -1,11 +1,11 @@
 """``python -m etude_trial_runner``: the agent of this machine as a process."""
 
 import asyncio
-import contextlib
 import socket
 from pathlib import Path
 from typing import Annotated
 
+import structlog
 from pydantic import Field
 
 from etude.artifacts import fetch_model_definition
@@ -20,6 +20,7 @@ from etude_trial_runner.agent import Agent, Machine
 from etude_trial_runner.allocation import Patience
 from etude_trial_runner.bubblewrap_launcher import BubblewrapLauncher
 from etude_trial_runner.container_launcher import ContainerLauncher
+from etude_trial_runner.departure import describe_departures
 from etude_trial_runner.isolating_launcher import IsolatingLauncher
 from etude_trial_runner.journal import Journal
 from etude_trial_runner.outbox import Outbox
@@ -29,6 +30,8 @@ from etude_trial_runner.slots import cores, detect_slots, resident_memory, threa
 from etude_trial_runner.spool import Spool
 from etude_trial_runner.watermarks import Watermarks
 from etude_trial_runner.zygote_launcher import ZygoteLauncher
+
+log = structlog.get_logger("etude.runner")
 
 
 class RunnerSettings(Settings):
@@ -112,8 +115,8 @@ async def main(stop: asyncio.Event) -> None:
     await asyncio.wait([joining, asyncio.create_task(stop.wait())], return_when=asyncio.FIRST_COMPLETED)
     if joining.done():
         await stop.wait()
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(agent.drain(), machine.patience.stop)
+        departures = await agent.drain()
+        log.info("the runner leaves", trials=describe_departures(departures))
     joining.cancel()
     await agent.close()
     await bus.close()

@@ -1,6 +1,7 @@
 """Agent: one machine of the fleet. Says that it is there, and carries out what it is granted."""
 
 import asyncio
+import contextlib
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ import structlog
 from etude.artifacts.checkpoint import delete_checkpoint
 from etude.bus import EventBus, Subscription
 from etude.bus.topology import janitor, runner_commands
+from etude.errors import Unavailable
 from etude.events import (
     AllocationEnded,
     AllocationExtended,
@@ -31,6 +33,7 @@ from etude.service.clock import Clock
 from etude.service.runtime import every
 from etude_trial_runner.allocation import Allocation, Fetch, Patience
 from etude_trial_runner.assignments import Place
+from etude_trial_runner.departure import Departure
 from etude_trial_runner.journal import Journal
 from etude_trial_runner.launcher import Launcher
 from etude_trial_runner.outbox import Outbox
@@ -39,6 +42,7 @@ from etude_trial_runner.residents import Resident, Residents, end, memory_is_sho
 log = structlog.get_logger("etude.runner")
 
 _ENDINGS_KEPT = 1000
+_TELL_SECONDS = 10.0  # for what a runner says when it leaves
 Lease = tuple[str, int, int]
 """Experiment, trial, lease number."""
 Discard = Callable[[str], Awaitable[None]]
@@ -141,19 +145,29 @@ class Agent:
         self._heartbeats = asyncio.create_task(every(m.heartbeat, self._beat))
         log.info("runner joined", runner_id=m.runner_id, pool=m.pool, slots=len(m.slots), kind=m.kind)
 
-    async def drain(self) -> None:
-        """Take nothing new; stop what runs, with a checkpoint; wait until all has ended and is told."""
+    async def drain(self) -> list[Departure]:
+        """Take nothing new; stop what runs, with a checkpoint; wait until all has ended and is told.
+
+        Trials end whether or not the broker is there to be told. How long each may take is up to its configuration.
+        """
         self._draining = True
         draining = RunnerDraining(runner_id=self.machine.runner_id, session=self.machine.session)
-        await self._bus.publish([self._wrap(None, draining)])
+        publishing = asyncio.create_task(self._publish_soon(draining))
         self._residents.clear()
+        leading = [allocation for allocation in self._allocations.values() if allocation.leads]
         for allocation in list(self._allocations.values()):
             allocation.stop(EndReason.PREEMPTED)
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
-        await self._outbox.flush(timeout=10)
+        await publishing
+        await self._outbox.flush(_TELL_SECONDS)
         self._tell_journal()
-        left = RunnerLeft(runner_id=self.machine.runner_id, session=self.machine.session)
-        await self._bus.publish([self._wrap(None, left)])
+        await self._publish_soon(RunnerLeft(runner_id=self.machine.runner_id, session=self.machine.session))
+        return [allocation.departure for allocation in leading]
+
+    async def _publish_soon(self, event: Event) -> None:
+        """Publish, unless the broker stays away."""
+        with contextlib.suppress(TimeoutError, Unavailable):
+            await asyncio.wait_for(self._bus.publish([self._wrap(None, event)]), _TELL_SECONDS)
 
     async def close(self) -> None:
         """Stop everything, now."""

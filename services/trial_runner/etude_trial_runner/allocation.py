@@ -1,7 +1,6 @@
 """Allocation: one trial on this machine, from grant to end."""
 
 import asyncio
-import contextlib
 import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -18,21 +17,24 @@ from etude.events import (
     AllocationGranted,
     AllocationStarted,
     CheckpointReference,
-    CheckpointSaved,
     EndReason,
     Event,
     Length,
     ModelDefinition,
     RunningTrial,
-    ValidationCompleted,
 )
 from etude.service.clock import Clock
 from etude_trial_runner.assignments import Place, assignments, world_size
+from etude_trial_runner.decisions import Decisions
+from etude_trial_runner.departure import Departure
+from etude_trial_runner.disk_trouble import until_begun
 from etude_trial_runner.launcher import Launcher, LaunchError
 from etude_trial_runner.meeting import MeetingPlace
 from etude_trial_runner.processes import Processes
+from etude_trial_runner.reports import read_checkpoint, read_metrics, read_validation
 from etude_trial_runner.residents import Resident
 from etude_trial_runner.telemetry import Telemetry
+from etude_trial_runner.verdict import Evidence, judge
 from etude_trial_runner.watch import Watch
 
 log = structlog.get_logger("etude.runner")
@@ -102,25 +104,23 @@ class Allocation:
         first_rank = granted.gang.first_rank if granted.gang else 0
         self._telemetry = Telemetry(granted.trial_id, granted.lease_number, send, clock, first_rank)
         self._processes = Processes(launcher, self._heard_of, self._telemetry.wrote)
-        self._last_validation: ValidationCompleted | None = None
-        self._waiting: asyncio.Task[None] | None = None
+        self._decisions = Decisions(report, patience.resend, patience.hand_back, self._hand_back)
+        self._target_at_end: Length | None = None
         self._stopping: asyncio.Task[None] | None = None
-        self._stop_reason: EndReason | None = None
-        self._killed = False
-        self._failure = ""
-        self._invalid = False
+        begun = _length_begun_from(granted)
+        self._evidence = Evidence(leads=first_rank == 0, reached=begun, saved=begun)
         self._spoke = False
         self._watch: Watch | None = None
 
     @property
     def leads(self) -> bool:
         """Is the first of the trial's processes here?"""
-        return self.granted.gang is None or self.granted.gang.first_rank == 0
+        return self._evidence.leads
 
     @property
     def stopping(self) -> bool:
         """Was it told to end?"""
-        return self._stop_reason is not None
+        return self._evidence.stop_reason is not None
 
     @property
     def running(self) -> RunningTrial:
@@ -134,6 +134,12 @@ class Allocation:
             stopping=self.stopping,
         )
 
+    @property
+    def departure(self) -> Departure:
+        """What it has trained and saved, whether it runs or has ended."""
+        e = self._evidence
+        return Departure(self.granted.trial_id, e.reached, e.saved, self._train_until.unit.value)
+
     # Orders
 
     def extend(self, train_until: Length) -> None:
@@ -141,24 +147,22 @@ class Allocation:
         if train_until.amount > self._train_until.amount:
             self._train_until = train_until
             self._waits = False
-            self._stop_waiting()
+            self._decisions.extend(train_until.amount)
             if self._watch is not None:
                 self._watch.heard()
             self._tell({"do": "extend", "train_until": train_until.model_dump(mode="json")})
 
     def stop(self, reason: EndReason) -> None:
         """Save a checkpoint if there is something to save, and end."""
-        if self._stop_reason is None:
-            self._stop_reason = reason
-            self._stop_waiting()
+        if not self.stopping:
+            self._evidence.stop_reason = reason
             self._tell({"do": "stop"})
-            self._stopping = asyncio.create_task(self._insist())
+            self._expect_end()
 
     def kill(self) -> None:
         """End at once."""
-        self._stop_reason = self._stop_reason or EndReason.PREEMPTED
-        self._killed = True
-        self._processes.kill()
+        self._evidence.stop_reason = self._evidence.stop_reason or EndReason.PREEMPTED
+        self._kill()
 
     def rest(self, budget: int) -> bool:
         """Suspend the process of a paused trial instead of ending it; False if that cannot be.
@@ -170,8 +174,8 @@ class Allocation:
         able = budget > 0 and self._waits and self.granted.gang is None and not self.stopping
         if not able or self._checkpoint() is None or not self._processes.rest():
             return False
-        self._stop_reason = EndReason.RELEASED
-        self._stop_waiting()
+        self._evidence.stop_reason = EndReason.RELEASED
+        self._decisions.stop_waiting()
         return True
 
     def resting(self) -> Resident | None:
@@ -193,11 +197,11 @@ class Allocation:
 
     def _checkpoint(self) -> CheckpointReference | None:
         """That of the result which was decided upon."""
-        return self._last_validation.checkpoint if self._last_validation else None
+        return self._decisions.latest.checkpoint if self._decisions.latest else None
 
     def _promise(self) -> tuple[float, ...]:
         """Who has come further is more promising, and of these who is better."""
-        validation = self._last_validation
+        validation = self._decisions.latest
         assert validation is not None
         searcher = self._config.searcher
         value = validation.metrics.get(searcher.metric, math.nan)
@@ -208,25 +212,28 @@ class Allocation:
 
     async def carry_out(self) -> AllocationEnded:
         """Run to the end; returns how it was."""
-        exit_code: int | None = None
         try:
             if self._resident is not None:
                 self._wake(self._resident)
             else:
-                await self._launch()
+                await until_begun(
+                    self._launch, self._may_begin_later, lambda text: self._telemetry.wrote("stderr", text)
+                )
             if len(self._processes):
-                exit_code = await self._follow()
+                self._evidence.exit_code = await self._follow()
+                self._note_end()
+                await self._answer_for_it()
         except (ArtifactError, LaunchError, OSError, ValueError) as error:
-            self._failure = str(error)
+            self._evidence.fail(str(error))
         finally:
-            self._stop_waiting()
+            self._decisions.stop_waiting()
             if self._stopping is not None:
                 self._stopping.cancel()
             if self._meeting is not None:
                 self._meeting.close()
             self._processes.clear()
         await self._telemetry.close()
-        return self._ended(exit_code)
+        return self._ended()
 
     @cached_property
     def _config(self) -> ExperimentConfig:
@@ -238,10 +245,13 @@ class Allocation:
         train_until = self.granted.train_until.model_dump(mode="json")
         self._tell({"do": "resume", "lease_number": self.granted.lease_number, "train_until": train_until})
 
+    def _may_begin_later(self) -> bool:
+        return not self.stopping and not len(self._processes)
+
     async def _launch(self) -> None:
         gang = self.granted.gang
         directory = await self._fetch(self.granted.model_definition)
-        if world_size(self.granted) > 1 and (gang is None or gang.rendezvous is None):
+        if self._meeting is None and world_size(self.granted) > 1 and (gang is None or gang.rendezvous is None):
             self._meeting = MeetingPlace(self._place.address if gang else _HERE)
         await self._processes.launch(
             assignments(
@@ -274,78 +284,90 @@ class Allocation:
         return self._meeting.rendezvous if self._meeting else None
 
     def _exceeded(self, reason: str) -> None:
-        """A limit was exceeded: the trial fails for that."""
-        self._failure = reason
-        self._processes.kill()
+        """The trial fails for a reason that it does not know of, such as a limit."""
+        self._evidence.fail(reason)
+        self._kill()
 
     def _catch_up(self) -> None:
         """Orders that came while the processes started."""
         if self._train_until != self.granted.train_until:
             self._tell({"do": "extend", "train_until": self._train_until.model_dump(mode="json")})
-        if self._stop_reason is not None:
+        if self.stopping:
             self._tell({"do": "stop"})
 
     def _heard_of(self, message: Message, rank: int) -> None:
-        """A process that is not the first has nothing to say but why it ended."""
-        if rank == 0 or (message["say"] in ("failed", "invalid-hyperparameters") and not self._failure):
-            self._heard(message)
+        """A process that is not the first has nothing to say but why it ends."""
+        if message["say"] == "interrupted":  # by a signal to it, or to all processes of the machine
+            self.stop(EndReason.PREEMPTED)
+        elif rank == 0 or (message["say"] in ("failed", "invalid-hyperparameters") and not self._evidence.failure):
+            try:
+                self._heard(message)
+            except (KeyError, TypeError, ValueError) as error:  # it would wait for an answer for ever
+                self._exceeded(f"the process said what this runner does not understand: {message!r:.200}: {error!r}")
 
     def _heard(self, message: Message) -> None:
         self._spoke |= message["say"] in ("validation", "training", "checkpoint")
         self._waits = message["say"] == "waiting"
         if self._watch is not None:
             self._watch.rest() if self._waits else self._watch.heard()
+        if "length" in message:
+            length = Length.model_validate(message["length"])
+            self._evidence.reached = max(self._evidence.reached, length.amount)
         match message["say"]:
             case "validation":
-                self._validated(message)
+                validation = read_validation(message, self._ids())
+                self._evidence.validated = validation.length.amount
+                self._decisions.record(validation)
             case "waiting":
                 reached = Length.model_validate(message["length"])
-                if reached.amount >= self._train_until.amount and self._stop_reason is None:
-                    self._waiting = asyncio.create_task(self._wait_for_decision())
+                if reached.amount >= self._train_until.amount and not self.stopping:
+                    self._decisions.start_waiting()
             case "training":
-                self._telemetry.trained(Length.model_validate(message["length"]), _metrics(message))
+                self._telemetry.trained(Length.model_validate(message["length"]), read_metrics(message))
             case "checkpoint":
-                ids = {"trial_id": self.granted.trial_id, "lease_number": self.granted.lease_number}
-                self._report(CheckpointSaved.model_validate({**ids, **message}))
+                saved = read_checkpoint(message, self._ids())
+                self._evidence.saved = saved.length.amount
+                self._report(saved)
             case "failed":
-                self._failure = message["detail"]
+                self._evidence.fail(message["detail"], message.get("retryable", True))
+                self._expect_end()
             case "invalid-hyperparameters":
-                self._invalid, self._failure = True, message["detail"]
+                self._evidence.is_invalid = True
+                self._evidence.fail(message["detail"])
+                self._expect_end()
+            case "ending":
+                self._note_end()
+                self._expect_end()
 
-    def _validated(self, message: Message) -> None:
-        checkpoint = message.get("checkpoint")
-        validation = ValidationCompleted(
-            **self._ids(),
-            length=Length.model_validate(message["length"]),
-            metrics=_metrics(message),
-            checkpoint=CheckpointReference.model_validate(checkpoint) if checkpoint else None,
-            seconds=message.get("seconds", 0.0),
-        )
-        self._last_validation = validation
-        self._report(validation)
-
-    async def _wait_for_decision(self) -> None:
-        """Keep the slots for a while; a decision takes milliseconds unless somebody is down."""
-        waited = 0.0
-        while waited + self._patience.resend <= self._patience.hand_back:
-            await asyncio.sleep(self._patience.resend)
-            waited += self._patience.resend
-            if self._last_validation is not None:
-                self._report(self._last_validation)
-        await asyncio.sleep(self._patience.hand_back - waited)
+    def _hand_back(self) -> None:
         log.info("no decision came; handing the slots back", trial_id=self.granted.trial_id)
-        self._waiting = None
         self.stop(EndReason.FINISHED)
 
-    def _stop_waiting(self) -> None:
-        if self._waiting is not None:
-            self._waiting.cancel()
-            self._waiting = None
+    async def _answer_for_it(self) -> None:
+        """A script that waits for no decisions has ended past its target; what it reported may answer further ones."""
+        e = self._evidence
+        while e.ended_well and not self.stopping and self.leads and e.validated > self._train_until.amount:
+            await self._decisions.until_changed()
 
-    async def _insist(self) -> None:
+    def _note_end(self) -> None:
+        """What the search wants from now on is for another process."""
+        self._target_at_end = self._target_at_end or self._train_until
+
+    def _expect_end(self) -> None:
+        """Kill the processes if they do not end in time: threads and exit handlers of theirs may hang."""
+        self._decisions.stop_waiting()
+        if self._stopping is None:
+            self._stopping = asyncio.create_task(self._kill_later())
+
+    async def _kill_later(self) -> None:
         timeout = self._config.preemption_timeout
         await asyncio.sleep(self._patience.stop if timeout is None else timeout)
-        self.kill()
+        log.warning("the trial does not end; it is killed", trial_id=self.granted.trial_id)
+        self._kill()
+
+    def _kill(self) -> None:
+        self._evidence.is_killed = True
+        self._processes.kill()
 
     def _tell(self, message: Message) -> None:
         """Tell the first process, if it is here; it tells the others."""
@@ -356,44 +378,22 @@ class Allocation:
         g = self.granted
         return {"runner_id": g.runner_id, "trial_id": g.trial_id, "lease_number": g.lease_number}
 
-    def _ended(self, exit_code: int | None) -> AllocationEnded:
-        reason, detail = self._verdict(exit_code)
+    def _ended(self) -> AllocationEnded:
+        self._evidence.last_error = self._telemetry.last_error
+        verdict = judge(self._evidence, self._target_at_end or self._train_until)
+        reason = verdict.reason
         return AllocationEnded(
             **self._ids(),
             reason=reason,
-            exit_code=exit_code,
-            detail=detail,
+            exit_code=self._evidence.exit_code,
+            detail=verdict.detail,
             log_tail=self._telemetry.tail if reason in (EndReason.FAILED, EndReason.INVALID_HYPERPARAMETERS) else [],
             resident=self.resting() is not None,
             at_start=reason is EndReason.FAILED and self.leads and not self._spoke,
+            retryable=verdict.retryable,
         )
 
-    def _verdict(self, exit_code: int | None) -> tuple[EndReason, str]:
-        if self._invalid:
-            return EndReason.INVALID_HYPERPARAMETERS, self._failure
-        if self._stop_reason is not None and (self._killed or exit_code == 0):
-            return self._stop_reason, ""
-        if exit_code == 0:
-            validation = self._last_validation
-            if not self.leads:
-                return EndReason.FINISHED, ""
-            if validation is not None and validation.length.amount >= self._train_until.amount:
-                return EndReason.FINISHED, ""
-            return (
-                EndReason.FAILED,
-                f"the process ended by itself before it reported a validation at {self._train_until}",
-            )
-        if self._failure:
-            return EndReason.FAILED, self._failure
-        if exit_code is not None and exit_code < 0:
-            return (
-                EndReason.FAILED,
-                f"killed by signal {-exit_code}{' (out of memory?)' if exit_code == -9 else ''}",
-            )
-        return EndReason.FAILED, f"exit code {exit_code}"
 
-
-def _metrics(message: Message) -> dict[str, float]:
-    with contextlib.suppress(KeyError):
-        return {name: float(value) for name, value in message["metrics"].items()}
-    return {}
+def _length_begun_from(granted: AllocationGranted) -> int:
+    checkpoint = granted.checkpoint
+    return 0 if checkpoint is None or checkpoint.foreign else checkpoint.length

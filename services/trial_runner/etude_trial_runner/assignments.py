@@ -94,5 +94,11 @@ def write_assignment(assignment: Assignment, folder: Path) -> Path:
     """A new file in ``folder``, which nobody else may read, for the process that is to carry it out."""
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile("w", dir=folder, prefix="assignment-", suffix=".json", delete=False) as file:
-        file.write(json.dumps(assignment.to_json()))
-    return Path(file.name)
+        path = Path(file.name)
+        try:
+            file.write(json.dumps(assignment.to_json()))
+            file.flush()
+        except OSError:
+            path.unlink()
+            raise
+    return path

@@ -18,7 +18,7 @@ import psutil
 import structlog
 
 from etude.config import ExperimentConfig, parse
-from etude.core.assignment import Assignment
+from etude.core.assignment import Assignment, door
 from etude.core.link import Message
 from etude_trial_runner.assignments import write_assignment
 from etude_trial_runner.bubblewrap_launcher import check_network, signal_as_negative, writable
@@ -83,7 +83,7 @@ class ContainedTrial(LocalProcess):
     @property
     def connected(self) -> bool:
         """Did it come to speak with us?"""
-        return self._control is not None
+        return bool(self._connections)
 
     async def until_gone(self) -> None:
         """Wait for the end of the container, and say how it was."""
@@ -185,13 +185,12 @@ class ContainerLauncher:
         file = write_assignment(assignment, self._work)
         name = f"etude-{secrets.token_hex(8)}"
         trial = ContainedTrial(engine, name, heard, wrote)
-        door = Path(assignment.temporary) / f"runner-{assignment.rank}.sock"
-        server = await asyncio.start_unix_server(_welcome(trial), door, limit=LONGEST_MESSAGE)
+        server = await asyncio.start_unix_server(_welcome(trial), door(assignment), limit=LONGEST_MESSAGE)
         arguments += ["--name", name, _mount(file, file, read_only=True), image]
         with Outputs() as outputs:
             trial.client = await asyncio.create_subprocess_exec(
                 *(engine.path, "run", "--rm", *arguments),
-                *("python", "-m", "etude_trial_runner.contained", str(file), str(door)),
+                *("python", "-m", "etude_trial_runner.contained", str(file), str(door(assignment))),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=outputs.passed[0],
                 stderr=outputs.passed[1],

@@ -3,18 +3,16 @@
 import contextlib
 import ctypes
 import importlib
-import json
 import os
 import resource
-import runpy
-import shlex
 import signal
 import socket
 import sys
 import tempfile
 import traceback
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, NoReturn
 
 import torch
 
@@ -22,19 +20,22 @@ import etude
 import etude_trial_runner
 from etude.config import parse
 from etude.core.assignment import Assignment
-from etude.core.errors import CoreError, InvalidHyperparameters, last_line
-from etude.core.init import ASSIGNMENT, DESCRIPTOR
-from etude.core.link import SocketLink
+from etude.core.errors import CoreError, InvalidHyperparameters, failure, is_retryable, is_usage_error
+from etude.core.init import ASSIGNMENT, DESCRIPTOR, describe_descriptor
+from etude.core.link import Message, SocketLink, send_message
 from etude.core.run import Run
+from etude.core.signals import forward_signals
 from etude.trial.trial import Trial
+from etude_trial_runner.script import ScriptCommand, put_interpreter_first, run_in_shell
+from etude_trial_runner.shutdown import end_interpreter
 
 _PR_SET_PDEATHSIG = 1
 _GOES_FIRST = "500"
 _OWN_CODE = tuple(f"{path}/" for package in (etude, etude_trial_runner) for path in package.__path__)
 
 
-def carry_out(assignment_file: Path, control: int, stdout: int, stderr: int) -> int:
-    """Run one allocation in this (freshly forked) process; returns the exit code.
+def carry_out(assignment_file: Path, control: int, stdout: int, stderr: int) -> NoReturn:
+    """Run one allocation in this (freshly forked) process, which then ends.
 
     Parameters
     ----------
@@ -42,32 +43,66 @@ def carry_out(assignment_file: Path, control: int, stdout: int, stderr: int) -> 
     control : descriptor of the socket to the runner
     stdout, stderr : descriptors for output
     """
+    code = 1
+    try:
+        code = _carry_out(assignment_file, control, stdout, stderr)
+    except BaseException:  # in our own code: its traceback is whole
+        traceback.print_exc()
+    end_interpreter(code)
+
+
+def _carry_out(assignment_file: Path, control: int, stdout: int, stderr: int) -> int:
     _detach(control, stdout, stderr)
+    forward_signals(control)
     assignment = Assignment.model_validate_json(assignment_file.read_bytes())
+    _prepare(assignment)
+    config = parse(assignment.config)
+    trial = os.getpid()
+    try:
+        if config.runs_script:
+            os.environ.update({ASSIGNMENT: str(assignment_file), DESCRIPTOR: describe_descriptor(control)})
+            os.set_inheritable(control, True)
+            script = ScriptCommand.parse(config.entrypoint)
+            script.run() if script else run_in_shell(config.entrypoint)
+        else:
+            sys.path.insert(0, assignment.model_directory)
+            with Run(assignment, SocketLink(socket.socket(fileno=control))) as run:
+                _trial_class(config.entrypoint).controller(run)
+        code, message = 0, {"say": "ending"}
+    except BaseException as error:
+        code, message = _account(error)
+    if os.getpid() == trial:  # and not a child that model code forked
+        with contextlib.suppress(OSError):
+            send_message(control, message)
+    return code
+
+
+def _account(error: BaseException) -> tuple[int, Message]:
+    """The exit code of a process that ends by an exception, as Python would choose it, and what the runner is told."""
+    match error:
+        case SystemExit(code=None | int() as code):
+            return int(code or 0), {"say": "ending"} if not is_usage_error(error) else failure(error)
+        case SystemExit():
+            sys.stderr.write(f"{error.code}\n")
+            return 1, failure(error)
+        case InvalidHyperparameters():
+            return 0, {"say": "invalid-hyperparameters", "detail": str(error)}
+    _print_traceback(error)
+    return 1, failure(error, retryable=is_retryable(error) and not _is_refused_call(error))
+
+
+def _prepare(assignment: Assignment) -> None:
+    """Make the environment that the assignment wants."""
+    if sys.path[:1] == [str(Path.cwd())]:  # where the runner was started is nothing to a trial
+        del sys.path[0]
     os.environ.update(assignment.environment)
+    put_interpreter_first()
+    os.environ.setdefault("PYTHONUNBUFFERED", "1")  # of other processes: log lines come when they are written
     if assignment.temporary:
         os.environ["TMPDIR"] = tempfile.tempdir = assignment.temporary
     _limit_to_slots(assignment)
     _introduce(assignment)
     os.chdir(assignment.model_directory)
-    sys.path.insert(0, assignment.model_directory)
-    config = parse(assignment.config)
-    try:
-        if config.runs_script:
-            os.environ[ASSIGNMENT], os.environ[DESCRIPTOR] = str(assignment_file), str(control)
-            os.set_inheritable(control, True)
-            _run_script(config.entrypoint)
-        else:
-            with Run(assignment, SocketLink(socket.socket(fileno=control))) as run:
-                _trial_class(config.entrypoint).controller(run)
-    except SystemExit as ended:
-        return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
-    except InvalidHyperparameters as reason:
-        return _say(control, {"say": "invalid-hyperparameters", "detail": str(reason)}, 0)
-    except BaseException as error:
-        _print_traceback(error)
-        return _say(control, {"say": "failed", "detail": last_line(error)}, 1)
-    return 0
 
 
 def _detach(control: int, stdout: int, stderr: int) -> None:
@@ -88,8 +123,18 @@ def _detach(control: int, stdout: int, stderr: int) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     with contextlib.suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text(_GOES_FIRST)
-    sys.stdout = os.fdopen(1, "w", buffering=1, closefd=False)
-    sys.stderr = os.fdopen(2, "w", buffering=1, closefd=False)
+    _write_lines("stdout", 1, errors="surrogateescape")
+    _write_lines("stderr", 2, errors="backslashreplace")
+
+
+def _write_lines(name: str, descriptor: int, errors: str) -> None:
+    """Let ``sys.stdout`` or ``sys.stderr`` send each line when it is written.
+
+    It is made anew: that of the zygote knows the file behind the descriptor, which is another one here.
+    """
+    stream = os.fdopen(descriptor, "w", buffering=1, encoding="utf-8", errors=errors, closefd=False)
+    for attribute in (name, f"__{name}__"):
+        setattr(sys, attribute, stream)
 
 
 def _limit_to_slots(assignment: Assignment) -> None:
@@ -117,16 +162,6 @@ def _introduce(assignment: Assignment) -> None:
         )
 
 
-def _run_script(command: str) -> None:
-    """A Python script runs right here, where torch is imported already; anything else replaces this process."""
-    words = shlex.split(command)
-    if len(words) > 1 and Path(words[0]).name in ("python", "python3") and words[1].endswith(".py"):
-        sys.argv = words[1:]
-        runpy.run_path(words[1], run_name="__main__")
-        return
-    os.execvp("/bin/sh", ["sh", "-c", command])
-
-
 def _trial_class(entrypoint: str) -> type[Trial]:
     """The class that an entrypoint such as ``model_def:Outer.MyTrial`` names.
 
@@ -149,14 +184,20 @@ def _trial_class(entrypoint: str) -> type[Trial]:
 
 
 def _print_traceback(error: BaseException) -> None:
-    """Without our own frames on top: users look for theirs."""
-    frames = traceback.TracebackException.from_exception(error)
-    while len(frames.stack) > 1 and frames.stack[0].filename.startswith(_OWN_CODE):
-        frames.stack.pop(0)
-    sys.stderr.write("".join(frames.format()))
+    """By the excepthook, which model code may have replaced; without our own frames on top: users look for theirs."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None and _is_own(trace):
+        trace = trace.tb_next
+    sys.excepthook(type(error), error.with_traceback(trace), trace)
 
 
-def _say(control: int, message: dict[str, str], code: int) -> int:
-    with contextlib.suppress(OSError):
-        os.write(control, json.dumps(message).encode() + b"\n")
-    return code
+def _is_refused_call(error: BaseException) -> bool:
+    """Did model code not take the arguments that we call it with, or leave a method out?"""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return isinstance(error, TypeError) and trace is not None and _is_own(trace)
+
+
+def _is_own(trace: TracebackType) -> bool:
+    return trace.tb_frame.f_code.co_filename.startswith(_OWN_CODE)

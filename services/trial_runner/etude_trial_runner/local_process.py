@@ -7,15 +7,21 @@ import os
 import signal
 import socket
 from collections.abc import Callable
+from pathlib import Path
 from typing import Self
 
 import psutil
+import structlog
 
 from etude.core.link import Message
+from etude_trial_runner.output import OutputLines
 
+log = structlog.get_logger("etude.runner")
+
+_SHOWN = 200  # of what is lost, in a log
 LONGEST_MESSAGE = 64 * 2**20
 """Bytes of a message of a process."""
-_LONGEST_OUTPUT = 64 * 2**10
+_CHUNK = 64 * 2**10
 
 
 class Outputs:
@@ -78,8 +84,9 @@ class LocalProcess:
         self._heard, self._wrote = heard, wrote
         self.exited: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._readers: list[asyncio.Task[None]] = []
-        self._control: asyncio.StreamWriter | None = None
-        self._unsent: list[Message] = []
+        self._connections: list[asyncio.StreamWriter] = []
+        self._door: asyncio.Server | None = None
+        self._told: list[Message] = []
 
     async def listen(self, channels: Channels) -> None:
         """Begin to hear what it says and writes."""
@@ -87,12 +94,15 @@ class LocalProcess:
         self.read(channels.outputs)
 
     def connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Begin to hear what it says, and tell it what it was to be told before."""
-        self._control = writer
+        """Begin to hear what it says, and tell it what it was told before."""
+        self._connections.append(writer)
         self._readers.append(asyncio.create_task(_read_messages(reader, self.say)))
-        for message in self._unsent:
-            self.send(message)
-        self._unsent.clear()
+        for message in self._told:
+            writer.write(_line(message))
+
+    async def open_door(self, path: Path) -> None:
+        """Let processes that it starts, and that inherit nothing, speak for it over a socket of that name."""
+        self._door = await asyncio.start_unix_server(self.connect, path, limit=LONGEST_MESSAGE)
 
     def read(self, outputs: Outputs) -> None:
         """Begin to read what it writes."""
@@ -101,10 +111,10 @@ class LocalProcess:
 
     def send(self, message: Message) -> None:
         """Tell it something, as soon as it listens."""
-        if self._control is None:
-            self._unsent.append(message)
-        elif not self._control.is_closing():
-            self._control.write(json.dumps(message).encode() + b"\n")
+        self._told.append(message)
+        for connection in self._connections:
+            if not connection.is_closing():
+                connection.write(_line(message))
 
     def say(self, message: Message) -> None:
         """The process said something: hand it to whoever listens now."""
@@ -143,9 +153,11 @@ class LocalProcess:
         """Its exit code."""
         code = await asyncio.shield(self.exited)
         self.signal(signal.SIGKILL)  # to what it left behind
+        if self._door is not None:
+            self._door.close()
         await asyncio.gather(*self._readers, return_exceptions=True)
-        if self._control is not None:
-            self._control.close()
+        for connection in self._connections:
+            connection.close()
         return code
 
 
@@ -156,26 +168,47 @@ def children_of(pid: int) -> list[psutil.Process]:
     return []
 
 
+def _line(message: Message) -> bytes:
+    return json.dumps(message).encode() + b"\n"
+
+
 async def _read_messages(reader: asyncio.StreamReader, heard: Callable[[Message], None]) -> None:
     with contextlib.suppress(ConnectionResetError):
-        while line := await reader.readline():
-            heard(json.loads(line))
+        while line := await _read_line(reader):
+            try:
+                heard(json.loads(line))
+            except Exception:  # whatever it is, the next message is to be heard
+                log.exception("a message of a trial's process was lost", message=line[:_SHOWN])
+
+
+async def _read_line(reader: asyncio.StreamReader) -> bytes:
+    """The next line that is not too long; empty at the end."""
+    while True:
+        try:
+            return await reader.readline()
+        except ValueError as error:
+            log.error("a message of a trial's process is too long, and was lost", reason=str(error))
 
 
 async def _read_output(descriptor: int, stream: str, wrote: Callable[[str, str], None]) -> None:
-    """Hand over line by line; a line without end is cut."""
+    """Hand over line by line."""
     loop = asyncio.get_running_loop()
     reader = asyncio.StreamReader()
     transport, _ = await loop.connect_read_pipe(
         lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(descriptor, "rb", 0)
     )
-    rest = b""
-    while chunk := await reader.read(_LONGEST_OUTPUT):
-        *lines, rest = (rest + chunk).split(b"\n")
-        if len(rest) > _LONGEST_OUTPUT:
-            lines, rest = [*lines, rest], b""
-        for line in lines:
-            wrote(stream, line.decode("utf-8", "replace").rstrip("\r"))
-    if rest:
-        wrote(stream, rest.decode("utf-8", "replace"))
+    lines = OutputLines(loop.time())
+    while chunk := await reader.read(_CHUNK):
+        for line in lines.feed(chunk, loop.time()):
+            _hand_over(wrote, stream, line)
+    for line in lines.end():
+        _hand_over(wrote, stream, line)
     transport.close()
+
+
+def _hand_over(wrote: Callable[[str, str], None], stream: str, line: str) -> None:
+    """A process whose output nobody reads any more would stand still."""
+    try:
+        wrote(stream, line)
+    except Exception:
+        log.exception("a line of a trial's output was lost", line=line[:_SHOWN])

@@ -1,6 +1,7 @@
 """Outbox: sends reports, again and again until they are confirmed, and telemetry as long as there is room."""
 
 import asyncio
+import contextlib
 from collections import deque
 
 import structlog
@@ -8,6 +9,7 @@ import structlog
 from etude.bus import EventBus
 from etude.events import Envelope
 from etude.service.runtime import every
+from etude_trial_runner.disk_trouble import DiskTrouble
 from etude_trial_runner.spool import Spool
 
 log = structlog.get_logger("etude.runner")
@@ -29,6 +31,12 @@ class Outbox:
     def __init__(self, bus: EventBus, spool: Spool) -> None:
         self._bus = bus
         self._spool = spool
+        self._unspooled: deque[Envelope] = deque()
+        self._confirmed: set[int] = set()  # and still in the spool
+        self._writing = DiskTrouble(
+            "the disk takes no reports; they wait in memory, and are tried again", "the disk takes reports again"
+        )
+        self._reading = DiskTrouble("the reports on disk cannot be read, and are tried again", "reports are read again")
         self._telemetry: deque[Envelope] = deque(maxlen=_TELEMETRY_KEPT)
         self._wake_reports = asyncio.Event()
         self._wake_telemetry = asyncio.Event()
@@ -42,8 +50,9 @@ class Outbox:
         self._tasks = [asyncio.create_task(every(_PAUSE_SECONDS, send, first_after=0.0)) for send in sending]
 
     def report(self, envelope: Envelope) -> None:
-        """Send for sure."""
-        self._spool.put(envelope)
+        """Send for sure. What the disk does not take waits in memory; nothing is raised."""
+        self._unspooled.append(envelope)
+        self._reconcile()
         self._idle.clear()
         self._wake_reports.set()
 
@@ -65,17 +74,51 @@ class Outbox:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._reconcile()
+        if self._unspooled:
+            log.error("reports are lost with this process; the disk did not take them", count=len(self._unspooled))
 
     async def _send_reports(self) -> None:
         while True:
-            waiting = self._spool.peek(_BATCH)
-            if not waiting:
+            self._reconcile()
+            waiting = self._peek()
+            if waiting:
+                await self._bus.publish([envelope for _, envelope in waiting])
+                self._confirmed.update(number for number, _ in waiting)
+            elif self._unspooled:
+                await self._send_unspooled()
+            else:
                 self._idle.set()
                 self._wake_reports.clear()
-                await self._wake_reports.wait()
-                continue
-            await self._bus.publish([envelope for _, envelope in waiting])
-            self._spool.remove([number for number, _ in waiting])
+                pause = self._reading.retry_after or (self._writing.retry_after if self._confirmed else None)
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._wake_reports.wait(), pause)
+
+    async def _send_unspooled(self) -> None:
+        """Send what the disk did not take; the spool is empty, so that these are the oldest."""
+        batch = [self._unspooled.popleft() for _ in range(min(_BATCH, len(self._unspooled)))]
+        try:
+            await self._bus.publish(batch)
+        except BaseException:
+            self._unspooled.extendleft(reversed(batch))
+            raise
+
+    def _reconcile(self) -> None:
+        """Bring to disk what is only in memory, unless the disk is full or ill: then all stays in memory."""
+        if not self._confirmed and not self._unspooled:
+            return
+        with self._writing.noted():
+            if self._confirmed:
+                self._spool.remove(self._confirmed)
+                self._confirmed.clear()
+            while self._unspooled:
+                self._spool.put(self._unspooled[0])
+                self._unspooled.popleft()
+
+    def _peek(self) -> list[tuple[int, Envelope]]:
+        with self._reading.noted():
+            return self._spool.peek(_BATCH, self._confirmed)
+        return []
 
     async def _send_telemetry(self) -> None:
         while True:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import re
 from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -10,6 +11,9 @@ from etude.events import Event, Length, LogLine, LogWritten, TrainingPoint, Trai
 from etude.service.clock import Clock
 
 _TAIL = 50
+_TORCHRUN_FAILED = "ChildFailedError"
+_EXCEPTION = re.compile(r"(\[\w+\]:)?[\w.]+(Error|Exception|Exit): \S")
+_LONGEST_TOLD = 500  # characters of a line, where it is a reason
 _FLUSH_SECONDS = 0.5
 _MOST_LINES = 1000
 _MOST_A_SECOND = 2**18  # characters
@@ -38,6 +42,7 @@ class Telemetry:
         self._points: list[TrainingPoint] = []
         self._first = 0
         self._tail: deque[str] = deque(maxlen=_TAIL)
+        self._errors: deque[str] = deque(maxlen=_TAIL)
         self._second = datetime.min.replace(tzinfo=UTC)
         self._room = 0
         self._cut = 0
@@ -48,9 +53,19 @@ class Telemetry:
         """The last lines."""
         return list(self._tail)
 
+    @property
+    def last_error(self) -> str:
+        """What the processes wrote to stderr last, if it says anything; of torchrun, what its worker wrote."""
+        lines = [line.strip() for line in self._errors if any(map(str.isalnum, line))]
+        if any(_TORCHRUN_FAILED in line for line in lines):
+            lines = [line for line in lines if _EXCEPTION.match(line)] or lines
+        return lines[-1][-_LONGEST_TOLD:] if lines else ""
+
     def wrote(self, stream: str, text: str, rank: int = 0) -> None:
         """A process of the trial wrote a line; of too many in one second only the first are sent."""
         self._tail.append(text)
+        if stream == "stderr":
+            self._errors.append(text)
         if not self._may_write(len(text)):
             return
         self._lines.append(LogLine(time=self._clock(), stream=stream, text=text, rank=rank))

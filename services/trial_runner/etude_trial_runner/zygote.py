@@ -28,6 +28,8 @@ PRELOADED = (
     "etude_trial_runner.harness",
 )
 MAX_REQUEST = 65536
+HELD_BACK = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+"""Signals that the runner handles for all of its processes; it starts this one with them blocked."""
 _PR_SET_CHILD_SUBREAPER = 36
 _FORKED: set[int] = set()
 
@@ -38,6 +40,9 @@ def main(descriptor: int) -> None:
     A request is a packet ``{"assignment": PATH}`` with three descriptors (control, stdout, stderr); answers are
     ``{"ready": true}``, ``{"forked": PID}`` and ``{"exited": PID, "code": N}``, where a signal counts negative.
     """
+    for number in HELD_BACK:  # whoever stops all processes stops the runner, and it stops us
+        signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, HELD_BACK)
     for module in PRELOADED:
         importlib.import_module(module)
     gc.collect()
@@ -45,7 +50,6 @@ def main(descriptor: int) -> None:
     huge_pages.gather()
     ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)  # what trials leave behind comes to us
     runner = socket.socket(fileno=descriptor)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the runner's to handle
     signal.signal(signal.SIGCHLD, lambda *_: None)
     woken, wake = socket.socketpair()
     woken.setblocking(False)
@@ -77,20 +81,20 @@ def _fork(assignment: Path, descriptors: list[int], *inherited: socket.socket) -
         for descriptor in descriptors:
             os.close(descriptor)
         return pid
-    code = 1
     try:
         from etude_trial_runner.harness import carry_out
 
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        for number in HELD_BACK:
+            signal.signal(number, signal.SIG_DFL)
         for connection in inherited:
             connection.close()
-        code = carry_out(assignment, *descriptors)
+        carry_out(assignment, *descriptors)
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
     finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code & 0xFF)
+        os._exit(1)
 
 
 def _reap(runner: socket.socket) -> None:

@@ -1,23 +1,39 @@
 """ZygoteLauncher: trials as real processes, forked from a warm zygote."""
 
 import asyncio
+import contextlib
 import json
 import signal
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import structlog
 
-from etude.core.assignment import Assignment
+from etude.core.assignment import Assignment, door
 from etude.core.link import Message
 from etude_trial_runner.assignments import write_assignment
 from etude_trial_runner.launcher import LaunchError
 from etude_trial_runner.local_process import Channels, LocalProcess
-from etude_trial_runner.zygote import MAX_REQUEST
+from etude_trial_runner.zygote import HELD_BACK, MAX_REQUEST
+
+_ZYGOTE_GONE = "the process that trials are forked from is gone (out of memory?), and the trial with it"
 
 log = structlog.get_logger("etude.runner")
+
+
+@contextlib.contextmanager
+def _signals_held_back() -> Iterator[None]:
+    """A process that is started meanwhile begins with these signals blocked; it is not ended before it ignores them.
+
+    Those that come to this process are handled at the end.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, HELD_BACK)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class ZygoteLauncher:
@@ -43,7 +59,7 @@ class ZygoteLauncher:
         self._work.mkdir(parents=True, exist_ok=True)
         self._ready.clear()
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with theirs:
+        with theirs, _signals_held_back():
             self._zygote = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-m",
@@ -51,6 +67,7 @@ class ZygoteLauncher:
                 str(theirs.fileno()),
                 pass_fds=[theirs.fileno()],
                 stdin=asyncio.subprocess.DEVNULL,
+                start_new_session=True,  # signals to our process group, such as Ctrl-C, are ours to handle
             )
         ours.setblocking(False)
         self._socket = ours
@@ -80,6 +97,8 @@ class ZygoteLauncher:
             )
         trial = LocalProcess(pid, heard, wrote)
         await trial.listen(channels)
+        if assignment.temporary:
+            await trial.open_door(door(assignment))
         trial.exited.add_done_callback(lambda _: file.unlink(missing_ok=True))
         if pid in self._early_exits:
             trial.exited.set_result(self._early_exits.pop(pid))
@@ -137,5 +156,6 @@ class ZygoteLauncher:
         for trial in self._trials.values():
             trial.kill()
             if not trial.exited.done():
+                trial.say({"say": "failed", "detail": _ZYGOTE_GONE})
                 trial.exited.set_result(-signal.SIGKILL)
         self._trials.clear()

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from etude.core.errors import CoreError
+from etude.core.metrics import read_number, split_metrics
 from etude.core.run import Run
 from etude.core.searcher import Operation
 from etude.events import Length, Unit
@@ -73,7 +74,7 @@ class Follower:
 
     def trained(self, length: int, metrics: Mapping[str, Any]) -> None:
         """Report training metrics, those of them that are numbers."""
-        self.run.report_training(length, numbers(metrics))
+        self.run.report_training(length, split_metrics(metrics)[0])
 
     def validated(self, length: int, metrics: Mapping[str, Any], save: Save | None) -> bool:
         """Report a validation, with a checkpoint if one is due; returns whether to train on.
@@ -85,18 +86,17 @@ class Follower:
         Raises
         ------
         CoreError
-            The metric that the search is for is not among them.
+            The metric that the search is for is not among them, or no number.
         """
-        found = numbers(metrics)
         self.owing = False
         if length < self.target:
-            self._validated_on_the_way(length, found, save)
+            self._validated_on_the_way(length, metrics, save)
             return True
-        if self._metric not in found and self.run.assignment.config:
-            given = ", ".join(sorted(found)) or "nothing"
+        if self._metric not in metrics and self.run.assignment.config:
+            given = ", ".join(sorted(split_metrics(metrics)[0])) or "nothing"
             raise CoreError(f"searcher.metric is {self._metric!r}, and validation gives only: {given}")
         self._save(length, save)
-        self.run.report_validation(length, found)
+        self.run.report_validation(length, metrics)
         self._operation = next(self._operations, None)
         return not self.done
 
@@ -108,9 +108,10 @@ class Follower:
         self._operation = None
         return True
 
-    def _validated_on_the_way(self, length: int, metrics: Mapping[str, float], save: Save | None) -> None:
+    def _validated_on_the_way(self, length: int, metrics: Mapping[str, Any], save: Save | None) -> None:
         """A validation that the search did not ask for; with a checkpoint, if ``checkpoint_policy`` wants one."""
-        value = metrics.get(self._metric, math.nan) * self._sign
+        number = read_number(metrics.get(self._metric))
+        value = math.nan if number is None else number * self._sign
         better = self._policy == "all" or (self._policy == "best" and value < self._best)
         if self.run.distributed.decide(lambda: better):
             self._save(length, save)
@@ -127,17 +128,6 @@ class Follower:
         """A length of the configuration in our unit; 0 if there is none, or in another unit."""
         length = Length.model_validate(value) if value else None
         return length.amount if length and length.unit is self.unit else 0
-
-
-def numbers(metrics: Mapping[str, Any]) -> dict[str, float]:
-    """What can be read as a number."""
-    found: dict[str, float] = {}
-    for name, value in metrics.items():
-        try:
-            found[str(name)] = float(value)
-        except (TypeError, ValueError, RuntimeError):  # text, None, a tensor of many values
-            continue
-    return found
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

@@ -1,5 +1,7 @@
 """The `etude` command and its groups."""
 
+from etude.cli.startup import begin_startup, end_startup  # isort: split
+
 import sys
 from importlib.metadata import entry_points
 
@@ -30,6 +32,7 @@ for _command in entry_points(group="etude.trial_commands"):  # what needs a mach
     trial.app.command(_command.name)(_command.load())
 for _command in entry_points(group="etude.experiment_commands"):  # what needs the searcher's code
     experiment.app.command(_command.name)(_command.load())
+end_startup()
 
 
 def _version(wanted: bool) -> None:
@@ -46,9 +49,11 @@ def _options(
 
 def main() -> None:
     """Run the command line; errors that have a remedy are one message, not a traceback."""
+    begin_startup()
     from etude.cli.failures import FAILURES
     from etude.service.logs import log_quietly
 
+    end_startup()
     log_quietly()
     try:
         app()

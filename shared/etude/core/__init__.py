@@ -11,7 +11,7 @@ validation after 2 batches: loss=0.1
 
 from etude.core.assignment import Assignment
 from etude.core.distributed import Distributed
-from etude.core.errors import CoreError, InvalidHyperparameters
+from etude.core.errors import CoreError, InvalidHyperparameters, MetricError
 from etude.core.init import init
 from etude.core.run import Run
 from etude.core.searcher import Operation, Searcher
@@ -21,6 +21,7 @@ __all__ = [
     "CoreError",
     "Distributed",
     "InvalidHyperparameters",
+    "MetricError",
     "Operation",
     "Run",
     "Searcher",

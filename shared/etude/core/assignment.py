@@ -1,5 +1,6 @@
 """Assignment: what a trial's process is told at its start."""
 
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, JsonValue
@@ -53,3 +54,8 @@ class Assignment(BaseModel):
     def to_json(self) -> dict[str, Any]:
         """As JSON values."""
         return self.model_dump(mode="json", exclude_none=True)
+
+
+def door(assignment: Assignment) -> Path:
+    """The socket at which the runner waits for processes of the trial that did not inherit one."""
+    return Path(assignment.temporary) / f"runner-{assignment.rank}.sock"

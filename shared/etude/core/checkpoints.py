@@ -1,6 +1,7 @@
 """Checkpoints: what a trial begins from, and what it saves while it trains on."""
 
 import contextlib
+import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,11 +15,13 @@ from etude.artifacts.checkpoint import (
     fetch_checkpoint,
     staging_folder,
 )
+from etude.artifacts.disk import is_disk_full, retry_while_full
 from etude.artifacts.errors import ArtifactError, DamagedError, MissingError
 from etude.core.assignment import Assignment
 from etude.core.distributed import Distributed
 from etude.events import CheckpointReference, FileEntry, Length
 
+_LITTLE = 2**16  # bytes
 Saved = Callable[[CheckpointReference, list[FileEntry]], None]
 
 
@@ -67,8 +70,9 @@ class Checkpoints:
             uri = f"{uri}-{len(self._begun)}"
         self._begun.add(uri)
         with contextlib.ExitStack() as kept:
-            folder = kept.enter_context(staging_folder(uri))
-            yield folder
+            folder = retry_while_full(lambda: kept.enter_context(staging_folder(uri)), _tell)
+            with _full_disk_named(folder):
+                yield folder
             about = {
                 "experiment_id": a.experiment_id,
                 "trial_id": a.trial_id,
@@ -95,7 +99,7 @@ class Checkpoints:
         self, folder: Path, reference: CheckpointReference, about: dict[str, Any], kept: contextlib.ExitStack
     ) -> None:
         with kept:
-            manifest = commit_checkpoint(folder, reference.uri, **about)
+            manifest = retry_while_full(lambda: commit_checkpoint(folder, reference.uri, **about), _tell)
         self._told(reference, manifest.files)
 
     def _find(self) -> CheckpointReference | None:
@@ -124,3 +128,18 @@ class Checkpoints:
             raise ArtifactError(f"{error}, and none before it; do all runners see the same checkpoint_storage?")
         sys.stderr.write(f"{error}; there is none before it, so this trial begins anew\n")
         return None
+
+
+@contextlib.contextmanager
+def _full_disk_named(folder: Path) -> Iterator[None]:
+    """Whatever the code that writes a checkpoint raises (torch: ``unexpected pos 64 vs 0``) if the disk is full."""
+    try:
+        yield
+    except Exception as error:
+        if is_disk_full(error) or shutil.disk_usage(folder).free < _LITTLE:
+            raise ArtifactError(f"the checkpoint cannot be written: the disk of {folder.parent} is full") from error
+        raise
+
+
+def _tell(what: str) -> None:
+    sys.stderr.write(f"the checkpoint is not stored yet: {what}\n")

@@ -8,6 +8,21 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 Message = dict[str, Any]
+_SENDING = threading.Lock()  # one for all links of a process: they may share a socket
+
+
+def send_message(descriptor: int, message: Message) -> None:
+    """Write a message to the runner's socket, whole, whichever threads write.
+
+    Raises
+    ------
+    OSError
+        The runner is gone.
+    """
+    body = memoryview(json.dumps(message, separators=(",", ":")).encode() + b"\n")
+    with _SENDING:
+        while body:
+            body = body[os.write(descriptor, body) :]
 
 
 class Link(Protocol):
@@ -29,16 +44,13 @@ class SocketLink:
     def __init__(self, connection: socket.socket) -> None:
         self._socket = connection
         self._reader = connection.makefile("rb")
-        self._sending = threading.Lock()
 
     def send(self, message: Message) -> None:
         """Tell the runner."""
-        body = json.dumps(message, separators=(",", ":")).encode() + b"\n"
-        with self._sending:
-            try:
-                self._socket.sendall(body)
-            except (BrokenPipeError, ConnectionResetError):
-                os._exit(1)
+        try:
+            send_message(self._socket.fileno(), message)
+        except (BrokenPipeError, ConnectionResetError):
+            os._exit(1)
 
     def listen(self, heard: Callable[[Message], None]) -> None:
         """Hand over what comes, on a thread of its own."""

@@ -1,10 +1,10 @@
 """Run: one trial from the inside. What training code asks, reports and saves."""
 
 import contextlib
-import math
+import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -15,6 +15,7 @@ from etude.core.distributed import Distributed
 from etude.core.errors import CoreError
 from etude.core.facets import CheckpointStore, Preempt, Train
 from etude.core.link import Link, Message
+from etude.core.metrics import check_searched_metric, split_metrics, to_wire
 from etude.core.searcher import Searcher
 from etude.events import CheckpointReference, FileEntry, Hyperparameters
 
@@ -37,6 +38,8 @@ class Run:
         self._link = link
         self._unit = assignment.train_until.unit
         self._checkpoints = Checkpoints(assignment, self.distributed, self._saved)
+        self._metric = _searched_metric(assignment)
+        self._left_out: set[str] = set()
         self._began = time.monotonic()
         self.train, self.checkpoint, self.preempt = Train(self), CheckpointStore(self), Preempt(self)
         link.listen(self._heard)
@@ -95,24 +98,42 @@ class Run:
         return value
 
     def should_stop(self) -> bool:
-        """True when the slots are wanted back: save a checkpoint and leave the training loop."""
+        """True when the slots are wanted back: save a checkpoint and leave the training loop.
+
+        Once a validation was reported at the operation's length or beyond it, this waits for the search's decision.
+        """
         return self.searcher.stopping
 
     def report_training(self, length: int, metrics: Mapping[str, Any]) -> None:
-        """Report training metrics after ``length`` of training."""
-        told = {"say": "training", "length": self._wire(length), "metrics": _scalars(metrics), "time": time.time()}
+        """Report training metrics after ``length`` of training; those that are no numbers are left out."""
+        numbers, information = split_metrics(metrics)
+        told = {"say": "training", "length": self._wire(length), "metrics": to_wire(numbers), "time": time.time()}
         if self.distributed.chief:
+            self._warn_left_out(information)
             self._link.send(told)
 
     def report_validation(self, length: int, metrics: Mapping[str, Any]) -> None:
-        """Report validation metrics after ``length`` of training; at an operation's length this completes it."""
+        """Report validation metrics after ``length`` of training.
+
+        The first report at an operation's length, or beyond it, completes it; one below it decides nothing. Numbers
+        are what :func:`etude.core.metrics.read_number` takes for such; the rest is kept beside them as information.
+
+        Raises
+        ------
+        MetricError
+            The metric that the search is for is no number.
+        """
+        numbers, information = split_metrics(metrics)
+        if self._metric is not None:
+            check_searched_metric(self._metric, information)
         self._checkpoints.settle()
         latest = self._checkpoints.latest
         checkpoint = latest if latest and latest.length == length else None
         told = {
             "say": "validation",
             "length": self._wire(length),
-            "metrics": _scalars(metrics),
+            "metrics": to_wire(numbers),
+            "information": information,
             "checkpoint": checkpoint.to_json() if checkpoint else None,
             "seconds": time.monotonic() - self._began,
         }
@@ -166,17 +187,17 @@ class Run:
         told = {"say": "checkpoint", "uri": reference.uri, "length": self._wire(reference.length)}
         self._link.send({**told, "files": [entry.to_json() for entry in files]})
 
+    def _warn_left_out(self, information: Iterable[str]) -> None:
+        for name in set(information) - self._left_out:
+            self._left_out.add(name)
+            sys.stderr.write(f"training metric {name!r} is no number, and is left out\n")
+
     def _wire(self, length: int) -> dict[str, int]:
         return {self._unit.value: int(length)}
 
 
-def _scalars(metrics: Mapping[str, Any]) -> dict[str, float | str]:
-    """Metrics as floats; what JSON has no number for goes as a string that reads back as one."""
-    scalars: dict[str, float | str] = {}
-    for name, value in metrics.items():
-        try:
-            number = float(value)
-        except (TypeError, ValueError):
-            raise CoreError(f"metric {name!r} is {value!r}; report numbers (a tensor by its .item())") from None
-        scalars[str(name)] = number if math.isfinite(number) else str(number)
-    return scalars
+def _searched_metric(assignment: Assignment) -> str | None:
+    """That of the configuration; a script that is started by hand has none."""
+    searcher = assignment.config.get("searcher")
+    metric = searcher.get("metric") if isinstance(searcher, Mapping) else None
+    return metric if isinstance(metric, str) else None

@@ -12,7 +12,7 @@ from etude.events import Length, Unit
 
 @dataclass(frozen=True)
 class Operation:
-    """Train until ``length``, a total in ``unit``; then report a validation at that length."""
+    """Train until ``length``, a total in ``unit``, or somewhat beyond; then report a validation there."""
 
     length: int
     unit: Unit
@@ -33,8 +33,12 @@ class Searcher:
 
     @property
     def stopping(self) -> bool:
-        """True when training should save its state and end."""
-        self._stopping = self._stopping or self._distributed.decide(lambda: self._wanted_back)
+        """True when training should save its state and end.
+
+        Once a validation was reported at the target or beyond it, this waits for the decision of the search: a script
+        that does not ask for operations would train on otherwise, on slots that others want.
+        """
+        self._stopping = self._stopping or self._distributed.decide(self._decide_stopping)
         return self._stopping
 
     def operations(self) -> Iterator[Operation]:
@@ -43,7 +47,7 @@ class Searcher:
         Raises
         ------
         CoreError
-            No validation was reported at the target of the operation before.
+            No validation was reported at the target of the operation before, or beyond it.
         """
         while (target := self._distributed.decide(self._next_target)) is not None:
             yield Operation(target, self._unit)
@@ -51,9 +55,12 @@ class Searcher:
                 if self._stopping or (self._wanted_back and self._distributed.size == 1):
                     return
                 raise CoreError(
-                    f"no validation was reported at {target} {self._unit}; "
+                    f"no validation was reported at {target} {self._unit}{self._describe_latest()}; "
                     "call run.report_validation(operation.length, metrics) at the end of each operation"
                 )
+
+    def _describe_latest(self) -> str:
+        return f", the last one was at {self._validated}" if self._validated >= 0 else ""
 
     def validated(self, length: int) -> None:
         """A validation was reported."""
@@ -71,7 +78,16 @@ class Searcher:
     def _next_target(self) -> int | None:
         """The next length to train to, once the search has decided; None if there is none."""
         with self._changed:
-            if self._target <= self._validated and not self._wanted_back:
-                self._link.send({"say": "waiting", "length": {self._unit.value: self._validated}})
-            self._changed.wait_for(lambda: self._wanted_back or self._target > self._validated)
+            self._await_decision()
             return None if self._wanted_back else self._target
+
+    def _decide_stopping(self) -> bool:
+        with self._changed:
+            self._await_decision()
+            return self._wanted_back
+
+    def _await_decision(self) -> None:
+        """Return at once if there is something to train for."""
+        if self._target <= self._validated and not self._wanted_back:
+            self._link.send({"say": "waiting", "length": {self._unit.value: self._validated}})
+        self._changed.wait_for(lambda: self._wanted_back or self._target > self._validated)

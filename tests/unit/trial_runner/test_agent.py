@@ -26,6 +26,7 @@ from etude.events import (
     ValidationCompleted,
 )
 from etude_trial_runner.agent import Agent, Machine
+from etude_trial_runner.departure import Departure
 from etude_trial_runner.outbox import Outbox
 from etude_trial_runner.spool import Spool
 from tests.unit.make import NOW, envelope
@@ -139,6 +140,27 @@ async def test_a_new_lease_of_a_trial_kills_the_old_one(station: Station) -> Non
     await station.order(granted(lease_number=2))
     await station.wait_for(AllocationStarted, 2)
     assert [process.killed for process in station.launcher.processes] == [True, False]
+
+
+async def test_draining_does_not_wait_for_a_broker_that_is_away(station: Station, monkeypatch) -> None:
+    monkeypatch.setattr("etude_trial_runner.agent._TELL_SECONDS", 0.02)
+    await station.order(granted())
+    await station.wait_for(AllocationStarted)
+    [process] = station.launcher.processes
+    process.say({"say": "training", "length": {"batches": 7}, "metrics": {}})
+
+    async def publish(envelopes: object) -> list[Envelope]:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    monkeypatch.setattr(station.bus, "publish", publish)
+    draining = asyncio.create_task(station.agent.drain())
+    async with asyncio.timeout(5):
+        while not process.told:
+            await asyncio.sleep(0.002)
+    process.say({"say": "checkpoint", "uri": "file:///c", "length": {"batches": 7}, "files": []})
+    process.exit(0)
+    assert await asyncio.wait_for(draining, 5) == [Departure(1, 7, 7, "batches")]
 
 
 async def test_draining_stops_what_runs_and_leaves(station: Station) -> None:

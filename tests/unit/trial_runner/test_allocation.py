@@ -105,6 +105,14 @@ async def test_numbers_that_json_does_not_have_are_read_back(written: Any, read:
     assert repr(stage.reported(ValidationCompleted)[0].metrics["loss"]) == read
 
 
+async def test_what_is_no_number_is_passed_on_as_information() -> None:
+    stage = Stage()
+    process = await stage.process()
+    message = {"say": "validation", "length": {"batches": 100}, "metrics": {"loss": 1}, "information": {"note": "good"}}
+    process.say(message)
+    assert stage.reported(ValidationCompleted)[0].information == {"note": "good"}
+
+
 async def test_a_released_trial_is_told_to_stop_and_ends_as_released() -> None:
     stage = Stage()
     process = await stage.process()
@@ -191,7 +199,11 @@ async def test_an_error_is_told_with_the_end_of_the_log() -> None:
         (3, "exit code 3"),
         (-11, "killed by signal 11"),
         (-9, "killed by signal 9 (out of memory?)"),
-        (0, "the process ended by itself before it reported a validation at 100 batches"),
+        (
+            0,
+            "it ended by itself at 0 of 100 batches, and reported no validation at its target; call "
+            "run.report_validation(length, metrics) at operation.length, or beyond it",
+        ),
     ],
 )
 async def test_a_process_that_just_ends_has_failed(code: int, detail: str) -> None:
@@ -332,3 +344,98 @@ async def test_an_ending_says_whether_it_was_at_the_start(says: list[Any], at_st
         process.say(message)
     process.exit(1)
     assert (await stage.end()).at_start is at_start
+
+
+async def test_a_report_past_the_target_is_enough() -> None:
+    stage = Stage(patience=IMPATIENT)
+    process = await stage.process()
+    process.validate(101)
+    process.exit(0)
+    assert (await stage.end()).reason is EndReason.FINISHED
+    assert stage.reported(ValidationCompleted)[0].length == Length.batches(101)
+
+
+async def test_what_a_script_reported_early_answers_later_decisions() -> None:
+    stage = Stage()
+    process = await stage.process()
+    for length in (150, 250, 350, 450):
+        process.say({"say": "validation", "length": {"batches": length}, "metrics": {"loss": 1.0}})
+    process.exit(0)
+    await turn()
+    stage.allocation.extend(Length.batches(300))
+    await turn()
+    assert [v.length.amount for v in stage.reported(ValidationCompleted)] == [150, 250, 350, 450, 350]
+    stage.allocation.stop(EndReason.RELEASED)
+    assert (await stage.end()).reason is EndReason.RELEASED
+
+
+async def test_a_script_that_has_ended_is_not_asked_for_more_than_it_reported() -> None:
+    stage = Stage()
+    process = await stage.process()
+    process.say({"say": "validation", "length": {"batches": 150}, "metrics": {"loss": 1.0}})
+    process.exit(0)
+    await turn()
+    stage.allocation.extend(Length.batches(300))
+    ended = await stage.end()
+    assert (ended.reason, ended.detail) == (EndReason.FINISHED, "")
+
+
+async def test_how_far_it_came_is_told_and_another_attempt_would_not_help() -> None:
+    stage = Stage(checkpoint=CheckpointReference(uri="file:///c", length=50))
+    process = await stage.process()
+    process.say({"say": "training", "length": {"batches": 60}, "metrics": {}})
+    process.exit(0)
+    ended = await stage.end()
+    assert "at 60 of 100 batches" in ended.detail
+    assert not ended.retryable
+
+
+@pytest.mark.parametrize("retryable", [True, False])
+async def test_whether_another_attempt_may_help_is_passed_on(retryable: bool) -> None:
+    stage = Stage()
+    process = await stage.process()
+    process.say({"say": "failed", "detail": "ImportError: no timm", "retryable": retryable})
+    process.exit(1)
+    ended = await stage.end()
+    assert (ended.detail, ended.retryable) == ("ImportError: no timm", retryable)
+
+
+async def test_a_signal_to_the_process_is_a_wish_for_its_slots() -> None:
+    stage = Stage()
+    process = await stage.process()
+    process.say({"say": "interrupted", "signal": "SIGTERM"})
+    assert process.told == [{"do": "stop"}]
+    process.exit(0)
+    assert (await stage.end()).reason is EndReason.PREEMPTED
+
+
+@pytest.mark.parametrize("message", [{"say": "ending"}, {"say": "failed", "detail": "ValueError: no"}])
+async def test_a_thread_that_never_ends_does_not_keep_the_slots(message: dict[str, str]) -> None:
+    stage = Stage(patience=IMPATIENT)
+    process = await stage.process()
+    process.validate(100)
+    process.say(message)
+    ended = await stage.end()
+    assert process.killed
+    assert (ended.reason, ended.detail) == (
+        (EndReason.FINISHED, "") if message["say"] == "ending" else (EndReason.FAILED, "ValueError: no")
+    )
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"say": "validation"},
+        {"say": "training", "length": {"hours": 1}},
+        {"say": "failed"},
+        {"say": "validation", "length": {"batches": 1}, "metrics": {"loss": "much"}},
+    ],
+)
+async def test_a_message_that_makes_no_sense_is_a_failure_that_shows_it(message: dict[str, Any]) -> None:
+    stage = Stage()
+    process = await stage.process()
+    process.say(message)
+    ended = await stage.end()
+    assert process.killed
+    assert ended.reason is EndReason.FAILED
+    assert "said what this runner does not understand: {'say': '" in ended.detail

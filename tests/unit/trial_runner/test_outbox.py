@@ -1,7 +1,9 @@
 """Reports arrive for sure and in order; telemetry if there is room."""
 
 import asyncio
-from collections.abc import Sequence
+import errno
+import sqlite3
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from etude.events import Envelope
@@ -69,6 +71,119 @@ async def test_a_report_that_was_not_confirmed_is_sent_again() -> None:
     outbox.report(report(1))
     assert await outbox.flush(5)
     assert line.sent == [1]
+    await outbox.close()
+
+
+class FullDisk(Spool):
+    """A spool on a disk that may be full."""
+
+    full = True
+    reads = True
+
+    def put(self, envelope: Envelope) -> None:
+        if self.full:
+            raise sqlite3.OperationalError("database or disk is full")
+        super().put(envelope)
+
+    def remove(self, numbers: Collection[int]) -> None:
+        if self.full:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        super().remove(numbers)
+
+    def peek(self, limit: int, skip: Collection[int] = ()) -> list[tuple[int, Envelope]]:
+        if not self.reads:
+            raise sqlite3.OperationalError("disk I/O error")
+        return super().peek(limit, skip)
+
+
+async def test_a_full_disk_stops_no_report_and_is_told_once(capsys) -> None:
+    line, spool = Line(), FullDisk()
+    line.up.set()
+    outbox = Outbox(line, spool)  # type: ignore[arg-type]
+    outbox.start()
+    for trial in range(1, 30):
+        outbox.report(report(trial))
+        await asyncio.sleep(0)
+    assert await outbox.flush(5)
+    assert line.sent == list(range(1, 30))
+    spool.full = False
+    outbox.report(report(30))
+    assert await outbox.flush(5)
+    assert line.sent[-1] == 30
+    told = capsys.readouterr().out
+    assert told.count("the disk takes no reports") == 1
+    assert told.count("the disk takes reports again") == 1
+    await outbox.close()
+
+
+async def test_what_a_full_disk_does_not_take_waits_in_memory_and_goes_in_order() -> None:
+    line, spool = Line(), FullDisk()
+    outbox = Outbox(line, spool)  # type: ignore[arg-type]
+    spool.full = False
+    outbox.report(report(1))
+    spool.full = True
+    outbox.report(report(2))
+    spool.full = False
+    outbox.report(report(3))
+    assert len(spool) == 3
+    outbox.start()
+    line.up.set()
+    assert await outbox.flush(5)
+    assert line.sent == [1, 2, 3]
+    await outbox.close()
+
+
+async def test_what_was_sent_from_a_full_disk_is_not_sent_again() -> None:
+    line, spool = Line(), FullDisk()
+    spool.full = False
+    outbox = Outbox(line, spool)  # type: ignore[arg-type]
+    outbox.report(report(1))
+    spool.full = True  # so that it cannot be removed
+    line.up.set()
+    outbox.start()
+    assert await outbox.flush(5)
+    outbox.report(report(2))
+    assert await outbox.flush(5)
+    assert line.sent == [1, 2]
+    spool.full = False
+    outbox.report(report(3))
+    assert await outbox.flush(5)
+    assert len(spool) == 0
+    await outbox.close()
+
+
+async def test_a_disk_that_cannot_be_read_is_tried_again(monkeypatch) -> None:
+    monkeypatch.setattr("etude_trial_runner.disk_trouble._FIRST_PAUSE", 0.01)
+    line, spool = Line(), FullDisk()
+    spool.full = spool.reads = False
+    line.up.set()
+    outbox = Outbox(line, spool)  # type: ignore[arg-type]
+    outbox.start()
+    outbox.report(report(1))
+    await asyncio.sleep(0.05)
+    assert line.sent == []
+    spool.reads = True
+    async with asyncio.timeout(5):
+        while not line.sent:
+            await asyncio.sleep(0.01)
+    await outbox.close()
+
+
+async def test_a_cut_while_the_disk_is_full_loses_nothing() -> None:
+    class Failing(Line):
+        async def publish(self, envelopes: Sequence[Envelope]) -> list[Envelope]:
+            if not self.up.is_set():
+                self.up.set()
+                raise RuntimeError("a bug in a library")
+            return await super().publish(envelopes)
+
+    line = Failing()
+    outbox = Outbox(line, FullDisk())  # type: ignore[arg-type]
+    outbox.report(report(1))
+    outbox.report(report(2))
+    outbox.start()
+    assert await outbox.flush(5)
+    assert line.sent == [1, 2]
     await outbox.close()
 
 

@@ -3,6 +3,7 @@
 import sqlite3
 from pathlib import Path
 
+from etude.events import Event
 from etude_trial_runner.spool import Spool
 from tests.unit.make import envelope, validation
 
@@ -30,10 +31,43 @@ def test_numbers_are_never_used_again(tmp_path: Path) -> None:
     assert second > first
 
 
-def test_what_cannot_be_read_any_more_holds_nobody_up(tmp_path: Path) -> None:
-    spool = Spool(tmp_path / "spool.db")
-    with sqlite3.connect(tmp_path / "spool.db") as db:
-        db.execute("INSERT INTO reports (body) VALUES ('from another age')")
-    spool.put(envelope(validation(1, 1)))
-    assert [e.data.trial_id for _, e in spool.peek(10)] == [1]  # type: ignore[attr-defined]
-    assert len(spool) == 1
+def insert(path: Path, body: str) -> None:
+    with sqlite3.connect(path) as db:
+        db.execute("INSERT INTO reports (body) VALUES (?)", (body,))
+
+
+def test_what_cannot_be_read_holds_nobody_up_and_is_kept(tmp_path: Path, capsys) -> None:
+    path = tmp_path / "spool.db"
+    spool = Spool(path)
+    insert(path, "from another age")
+    insert(path, envelope(validation(1, 1)).to_bytes().decode().replace("completed.v1", "completed.v9"))
+    insert(path, envelope(validation(1, 1)).to_bytes().decode().replace('"lease_number":1', '"lease_number":-1'))
+    spool.put(envelope(validation(2, 1)))
+    for _ in range(3):
+        [(number, found)] = spool.peek(10)
+        assert found.data.trial_id == 2  # type: ignore[attr-defined]
+    assert (len(spool), spool.unreadable) == (1, 3)
+    spool.remove([number])
+    assert capsys.readouterr().out.count("cannot read are kept") == 1
+    again = Spool(path)
+    assert again.peek(10) == []
+    assert again.unreadable == 3
+
+
+def test_a_later_version_sends_what_an_earlier_one_could_not_read(tmp_path: Path, monkeypatch) -> None:
+    path = tmp_path / "spool.db"
+    older = Spool(path)
+    older.put(envelope(validation(1, 1)))
+    older.put(envelope(validation(2, 1)))
+    with monkeypatch.context() as before:
+        before.delitem(Event.registry, "etude.validation.completed.v1")
+        assert older.peek(10) == []
+    assert [e.data.trial_id for _, e in Spool(path).peek(10)] == [1, 2]  # type: ignore[attr-defined]
+
+
+def test_what_is_skipped_does_not_count_for_the_limit() -> None:
+    spool = Spool()
+    for trial in range(1, 5):
+        spool.put(envelope(validation(trial, 1)))
+    first, second = (number for number, _ in spool.peek(2))
+    assert [e.data.trial_id for _, e in spool.peek(2, skip={first, second})] == [3, 4]  # type: ignore[attr-defined]

@@ -2,8 +2,11 @@
 
 import asyncio
 import contextlib
+import errno
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -120,7 +123,7 @@ async def test_an_error_comes_with_a_traceback_of_the_users_own_frames(
 ) -> None:
     trial, heard = await launch(launcher, tmp_path, "def build():\n    raise ValueError('too wide')\nbuild()\n")
     assert await end(trial) == 1
-    assert heard.messages == [{"say": "failed", "detail": "ValueError: too wide"}]
+    assert heard.messages == [{"say": "failed", "detail": "ValueError: too wide", "retryable": True}]
     assert "Traceback (most recent call last)" in heard.text
     assert "in build" in heard.text
     assert "harness.py" not in heard.text
@@ -142,10 +145,176 @@ async def test_an_entrypoint_that_is_no_trial_is_named(
     assert detail in heard.messages[0]["detail"]
 
 
+def write(folder: Path, **files: str) -> None:
+    """Python files, by their names, of which ``__`` stands for a slash."""
+    for name, text in files.items():
+        path = folder / f"{name.replace('__', '/')}.py"
+        path.parent.mkdir(exist_ok=True, parents=True)
+        path.write_text(text)
+
+
+ABOUT = """
+import json, os, sys
+print(json.dumps([sys.argv, sys.path[0], __name__, __file__, __package__, __spec__ and __spec__.name,
+                  sys.modules["__main__"].__dict__ is globals(), os.getcwd()]))
+"""
+
+
+@pytest.mark.parametrize(
+    "entrypoint", ["python src/about.py --fast x", "python -u src/about.py", "python -m src.about x", "python -m src"]
+)
+async def test_a_script_sees_what_python_would_show_it(
+    launcher: ZygoteLauncher, tmp_path: Path, entrypoint: str
+) -> None:
+    write(tmp_path, src__about=ABOUT)
+    (tmp_path / "src" / "__main__.py").write_text(ABOUT)
+    trial, heard = await launch(launcher, tmp_path, "", entrypoint)
+    assert await end(trial) == 0
+    words = entrypoint.split()[1:]
+    python = await asyncio.create_subprocess_exec(sys.executable, *words, cwd=tmp_path, stdout=subprocess.PIPE)
+    said, _ = await python.communicate()
+    assert heard.text == said.decode().strip()
+
+
+async def test_a_script_imports_its_neighbours(launcher: ZygoteLauncher, tmp_path: Path) -> None:
+    write(tmp_path, src__train="import neighbour", src__neighbour="print('hello')")
+    trial, heard = await launch(launcher, tmp_path, "", "python src/train.py")
+    assert await end(trial) == 0
+    assert heard.text == "hello"
+
+
+@pytest.mark.parametrize("entrypoint", ["python -O script.py", "sh -c 'python script.py'", "true; python script.py"])
+async def test_other_commands_use_the_python_of_the_runner(
+    launcher: ZygoteLauncher, tmp_path: Path, entrypoint: str
+) -> None:
+    trial, heard = await launch(launcher, tmp_path, "import sys; print(sys.executable)", entrypoint, PATH="/usr/bin")
+    assert await end(trial) == 0
+    assert heard.text == sys.executable
+
+
+@pytest.mark.parametrize("entrypoint", ["python nothing.py", "python -m nothing", "python -m nothing.train"])
+async def test_a_script_that_is_not_there_is_named_and_not_tried_again(
+    launcher: ZygoteLauncher, tmp_path: Path, entrypoint: str
+) -> None:
+    trial, heard = await launch(launcher, tmp_path, "", entrypoint)
+    assert await end(trial) == 1
+    assert "nothing" in heard.messages[0]["detail"]
+    assert heard.messages[0]["retryable"] is False
+
+
+async def test_the_text_of_an_exit_is_the_reason(launcher: ZygoteLauncher, tmp_path: Path) -> None:
+    trial, heard = await launch(launcher, tmp_path, "import sys; sys.exit('data set not found')")
+    assert await end(trial) == 1
+    assert heard.messages == [{"say": "failed", "detail": "data set not found", "retryable": True}]
+    assert heard.lines == [("stderr", "data set not found")]
+
+
+ENDING = """
+import atexit, sys, threading, time
+def finish():
+    time.sleep(0.1)
+    sys.stdout.write("thread finished\\n")
+atexit.register(lambda: sys.stdout.write("handler called, no line end"))
+threading.Thread(target=finish).start()
+{last}
+"""
+
+
+@pytest.mark.parametrize(
+    ("last", "code"), [("pass", 0), ("sys.exit(3)", 3), ("sys.exit('no')", 1), ("raise ValueError", 1)]
+)
+async def test_threads_and_exit_handlers_finish(launcher: ZygoteLauncher, tmp_path: Path, last: str, code: int) -> None:
+    trial, heard = await launch(launcher, tmp_path, ENDING.format(last=last))
+    assert await end(trial) == code
+    assert [text for stream, text in heard.lines if stream == "stdout"] == [
+        "thread finished",
+        "handler called, no line end",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("code", "retryable"),
+    [
+        ("raise OSError('reset by peer')", True),
+        ("def f(): pass\nf(1)", True),
+        ("import nothing", False),
+        ("from os import nothing", False),
+        ("def f(:", False),
+        ("import argparse; argparse.ArgumentParser().parse_args(['--what'])", False),
+        ("import etude.core\nwith etude.core.init() as run: run.get_hparam('what')", False),
+    ],
+)
+async def test_a_fault_that_no_repetition_can_mend_is_told(
+    launcher: ZygoteLauncher, tmp_path: Path, code: str, retryable: bool
+) -> None:
+    trial, heard = await launch(launcher, tmp_path, code)
+    assert await end(trial) != 0
+    assert {message["retryable"] for message in heard.messages} == {retryable}
+
+
+async def test_a_trial_class_that_cannot_be_made_is_not_tried_again(launcher: ZygoteLauncher, tmp_path: Path) -> None:
+    code = """
+from etude.trial.pytorch import PyTorchTrial
+class Trial(PyTorchTrial):
+    def __init__(self): pass
+    build_training_data_loader = build_validation_data_loader = train_batch = None
+"""
+    trial, heard = await launch(launcher, tmp_path, code, "script:Trial")
+    assert await end(trial) == 1
+    assert heard.messages[0]["retryable"] is False
+    assert "positional argument" in heard.messages[0]["detail"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_a_signal_is_told_to_the_runner_and_ends_what_the_trial_forked(
+    launcher: ZygoteLauncher, tmp_path: Path, number: signal.Signals
+) -> None:
+    code = f"""
+import os, signal, time
+child = os.fork()
+if child == 0:
+    time.sleep(600)
+time.sleep(0.1)
+os.kill(child, {int(number)})
+os.waitpid(child, 0)
+os.kill(os.getpid(), {int(number)})
+time.sleep(0.5)
+print("goes on")
+"""
+    trial, heard = await launch(launcher, tmp_path, code)
+    assert await end(trial) == 0
+    assert [message["say"] for message in heard.messages] == ["interrupted", "ending"]
+    assert heard.lines[-1] == ("stdout", "goes on")
+
+
 async def test_any_command_can_be_a_trial(launcher: ZygoteLauncher, tmp_path: Path) -> None:
     trial, heard = await launch(launcher, tmp_path, "", "echo one && echo two >&2; exit 4")
     assert await end(trial) == 4
     assert sorted(heard.lines) == [("stderr", "two"), ("stdout", "one")]
+
+
+async def test_whoever_hears_a_process_may_fail_and_hears_the_next_message(
+    launcher: ZygoteLauncher, tmp_path: Path, capsys
+) -> None:
+    code = """
+import etude.core
+with etude.core.init() as run:
+    for length in (1, 2):
+        print(length)
+        run.report_training(length, {"loss": 1.0})
+"""
+    trial, heard = await launch(launcher, tmp_path, code)
+    take_message, take_line = trial._heard, trial._wrote
+
+    def fail_once(*said: Any) -> None:
+        trial._heard, trial._wrote = take_message, take_line
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    trial._heard, trial._wrote = fail_once, fail_once
+    assert await end(trial) == 0
+    assert [message["say"] for message in heard.messages][-1] == "ending"
+    assert heard.lines[-1] == ("stdout", "2")
+    assert "No space left on device" in capsys.readouterr().out
 
 
 async def test_killing_takes_its_children_along(launcher: ZygoteLauncher, tmp_path: Path) -> None:

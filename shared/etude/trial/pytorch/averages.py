@@ -6,7 +6,7 @@ from typing import Any
 import torch
 
 from etude.core.distributed import Distributed
-from etude.core.errors import CoreError
+from etude.core.metrics import read_number
 from etude.trial.pytorch.reducer import Reducer
 
 
@@ -22,17 +22,16 @@ class Averages:
         self._reducer = reducer
         self._values: dict[str, Any] = {}
         self._weights: dict[str, float] = {}
+        self._information: dict[str, Any] = {}
 
     def add(self, metrics: Mapping[str, Any], weight: float = 1.0) -> None:
         """Add the metrics of one batch."""
         for name, value in metrics.items():
-            if isinstance(value, torch.Tensor):
-                if value.numel() != 1:
-                    raise CoreError(
-                        f"metric {name!r} has shape {tuple(value.shape)}; return a scalar, such as its mean()"
-                    )
-                value = value.detach().double().reshape(())  # noqa: PLW2901
-            self._combine(name, value * weight if self._how(name) is Reducer.AVG else value, weight)
+            number = _number(value)
+            if number is None:
+                self._information[name] = value
+            else:
+                self._combine(name, number * weight if self._how(name) is Reducer.AVG else number, weight)
 
     def merge(self, distributed: Distributed) -> None:
         """Add what all processes have gathered; in the first one, that is."""
@@ -42,14 +41,16 @@ class Averages:
             for name, value in values.items():
                 self._combine(name, value, weights[name])
 
-    def take(self) -> dict[str, float]:
-        """The metrics, and begin anew."""
-        taken = {
+    def take(self) -> dict[str, Any]:
+        """The metrics, with what was no number as it came last, and begin anew."""
+        taken: dict[str, Any] = {
             name: float(value) / self._weights[name] if self._how(name) is Reducer.AVG else float(value)
             for name, value in self._values.items()
         }
+        taken = {**self._information, **taken}
         self._values.clear()
         self._weights.clear()
+        self._information.clear()
         return taken
 
     def _how(self, name: str) -> Reducer:
@@ -65,6 +66,13 @@ class Averages:
         else:
             self._values[name] = self._values[name] + value
         self._weights[name] = self._weights.get(name, 0.0) + weight
+
+
+def _number(value: Any) -> Any:
+    """A tensor of one element on its device, or what else is a number; None for anything else."""
+    if isinstance(value, torch.Tensor):
+        return value.detach().double().reshape(()) if value.numel() == 1 and not value.is_complex() else None
+    return read_number(value)
 
 
 def records(batch: Any) -> int:

@@ -6,6 +6,7 @@ from typing import Any
 
 from etude.config import parse
 from etude.core.errors import CoreError
+from etude.core.metrics import read_number
 from etude.core.run import Run
 from etude.events import Length, Unit
 from etude.trial.pytorch.averages import Averages
@@ -130,7 +131,7 @@ class PyTorchController:
         self._epoch += 1
         self._batch_in_epoch = 0
 
-    def _validate(self) -> dict[str, float]:
+    def _validate(self) -> dict[str, Any]:
         for callback in self._callbacks.values():
             callback.on_validation_start()
         self._context.reset_reducers(for_training=False)
@@ -143,7 +144,8 @@ class PyTorchController:
         """A validation that the search did not ask for; with a checkpoint, if the policy wants one."""
         length, metrics = self._in_unit(self._batches), self._validate()
         searcher, policy = self._config.searcher, self._config.checkpoint_policy
-        value = metrics.get(searcher.metric, math.nan) * (1 if searcher.smaller_is_better else -1)
+        number = read_number(metrics.get(searcher.metric))
+        value = math.nan if number is None else number if searcher.smaller_is_better else -number
         if self._distributed.decide(lambda: policy == "all" or (policy == "best" and value < self._best)):
             self._save(length)
         self._best = min(self._best, value)

@@ -32,7 +32,7 @@ class Evaluation:
         self._one_batch = isinstance(debug, dict) and bool(debug.get("one_batch"))
         self._whole = type(trial).evaluate_full_dataset is not PyTorchTrial.evaluate_full_dataset
 
-    def run(self) -> dict[str, float]:
+    def run(self) -> dict[str, Any]:
         """The metrics, in the first process; nothing in the others. Draws no number that training would draw."""
         self._context.set_training(False)
         self._context.share_buffers()
@@ -40,15 +40,15 @@ class Evaluation:
             metrics = self._full() if self._whole else self._by_batches()
         return {**metrics, **self._context.reduce(for_training=False)}
 
-    def _full(self) -> dict[str, float]:
+    def _full(self) -> dict[str, Any]:
         metrics: Mapping[str, Any] = {}
         if self._context.distributed.chief:
             metrics = self._trial.evaluate_full_dataset(self._data)
             _check(metrics, "evaluate_full_dataset")
         self._context.distributed.barrier()
-        return {name: float(value) for name, value in metrics.items()}
+        return dict(metrics)
 
-    def _by_batches(self) -> dict[str, float]:
+    def _by_batches(self) -> dict[str, Any]:
         distributed = self._context.distributed
         averages = Averages(self._trial.evaluation_reducer())
         batches = validation_batches(self._data, distributed.rank, distributed.size)

@@ -1,5 +1,6 @@
 """A trial from the inside: hyperparameters, targets, reports and checkpoints."""
 
+import errno
 import math
 import threading
 import time
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 
 from etude.artifacts import ArtifactError, commit_checkpoint
-from etude.core import CoreError, InvalidHyperparameters
+from etude.core import CoreError, InvalidHyperparameters, MetricError, checkpoints
 from etude.events import CheckpointReference
 from tests.unit.etude.core.recording import extend, run
 
@@ -69,12 +70,50 @@ def test_a_trial_that_is_told_to_stop_sees_it_and_gets_no_more_targets(tmp_path:
     assert link.told("waiting") == []
 
 
+def test_a_validation_past_the_target_completes_it(tmp_path: Path) -> None:
+    trial, link = run(tmp_path, extend(30))
+    lengths = []
+    for operation in trial.searcher.operations():
+        trial.report_validation(operation.length - 1, {"loss": 1.0})
+        trial.report_validation(operation.length + 1, {"loss": 1.0})
+        lengths.append(operation.length)
+    assert lengths == [10, 30]
+    assert [message["length"] for message in link.told("validation")] == [{"batches": n} for n in (9, 11, 29, 31)]
+
+
+def test_a_script_that_asks_for_no_operations_waits_for_decisions_where_it_asks_whether_to_stop(
+    tmp_path: Path,
+) -> None:
+    trial, link = run(tmp_path, extend(30))
+    done = 0
+    while not trial.should_stop():
+        done += 4
+        trial.report_validation(done, {"loss": 1.0})
+    assert done == 32  # 12 is the first past 10, and 32 the first past 30, where the search has no more
+    assert [message["length"] for message in link.told("waiting")] == [{"batches": 12}, {"batches": 32}]
+
+
 def test_metrics_are_numbers(tmp_path: Path) -> None:
     trial, link = run(tmp_path)
     trial.report_validation(10, {"loss": 1, "nan": math.nan, "inf": -math.inf})
     assert link.said[-1]["metrics"] == {"loss": 1.0, "nan": "nan", "inf": "-inf"}
-    with pytest.raises(CoreError, match=r"metric 'loss' is \[1, 2\]; report numbers"):
+
+
+def test_what_is_no_number_is_kept_beside_the_metrics_unless_the_search_is_for_it(tmp_path: Path) -> None:
+    trial, link = run(tmp_path)
+    trial.report_validation(10, {"loss": 1, "note": "good", "auc": None})
+    assert link.said[-1]["metrics"] == {"loss": 1.0}
+    assert link.said[-1]["information"] == {"note": "good", "auc": None}
+    with pytest.raises(MetricError, match=r"metric 'loss', which the search is for, is \[1, 2\]; report a number"):
         trial.report_validation(10, {"loss": [1, 2]})
+
+
+def test_training_metrics_that_are_no_numbers_are_left_out_and_named_once(tmp_path: Path, capsys) -> None:
+    trial, link = run(tmp_path)
+    for length in (1, 2):
+        trial.report_training(length, {"loss": 1, "note": "good"})
+    assert [message["metrics"] for message in link.told("training")] == [{"loss": 1.0}] * 2
+    assert capsys.readouterr().err == "training metric 'note' is no number, and is left out\n"
 
 
 def test_a_checkpoint_is_told_with_its_files_and_goes_with_the_validation_at_its_length(tmp_path: Path) -> None:
@@ -114,6 +153,31 @@ def test_a_checkpoint_that_fails_is_not_told(tmp_path: Path) -> None:
         fail()
     assert link.said == []
     assert trial.length == 0
+
+
+def test_a_checkpoint_for_which_there_is_no_space_is_stored_once_there_is(tmp_path: Path, monkeypatch, capsys) -> None:
+    full, store = [OSError(errno.ENOSPC, "No space left on device")] * 3, checkpoints.commit_checkpoint
+
+    def commit(*arguments: Any, **about: Any) -> Any:
+        if full:
+            raise full.pop()
+        return store(*arguments, **about)
+
+    monkeypatch.setattr(checkpoints, "commit_checkpoint", commit)
+    monkeypatch.setattr("etude.artifacts.disk._FIRST_PAUSE", 0.001)
+    trial, link = run(tmp_path)
+    with trial.save_checkpoint(10) as folder:
+        (folder / "state").write_text("x")
+    trial.close()
+    assert len(link.told("checkpoint")) == 1
+    assert capsys.readouterr().err.count("not stored yet") == 2  # when it was full, and when it was not any more
+
+
+def test_a_checkpoint_that_cannot_be_written_for_want_of_space_says_so(tmp_path: Path) -> None:
+    trial, _ = run(tmp_path)
+    with pytest.raises(ArtifactError, match="the checkpoint cannot be written: the disk of .* is full"):
+        with trial.save_checkpoint(10):
+            raise OSError(errno.ENOSPC, "No space left on device")
 
 
 def test_a_trial_goes_on_from_its_checkpoint(tmp_path: Path) -> None:

@@ -154,12 +154,24 @@ def test_a_trial_that_wraps_nothing_is_told_what_to_do(tmp_path: Path) -> None:
         train(tmp_path, trial=Bare)
 
 
-def test_a_metric_that_is_no_scalar_is_named(tmp_path: Path) -> None:
+def test_what_is_no_number_is_kept_beside_the_metrics(tmp_path: Path) -> None:
+    class Talking(NoisyTrial):
+        def evaluate_batch(self, batch: Any) -> dict[str, Any]:
+            return {"loss": torch.zeros(1, 1), "confusion": torch.zeros(2, 2), "note": "good", "auc": None}
+
+    _, link = train(tmp_path, trial=Talking)
+    validation = link.told("validation")[0]
+    assert validation["metrics"] == {"loss": 0.0}
+    assert validation["information"] == {"confusion": [[0.0, 0.0], [0.0, 0.0]], "note": "good", "auc": None}
+
+
+def test_the_metric_of_the_search_must_be_a_number(tmp_path: Path) -> None:
     class Vector(NoisyTrial):
         def evaluate_batch(self, batch: Any) -> dict[str, Any]:
             return {"loss": torch.zeros(3)}
 
-    with pytest.raises(CoreError, match=r"metric 'loss' has shape \(3,\); return a scalar"):
+    expected = r"metric 'loss', which the search is for, is \[0\.0, 0\.0, 0\.0\]; report a number"
+    with pytest.raises(CoreError, match=expected):
         train(tmp_path, trial=Vector)
 
 
