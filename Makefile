@@ -6,12 +6,13 @@ BIN := $(VENV)/bin
 DISTRIBUTIONS := shared services/searcher services/scheduler services/trial_runner services/metrics services/standalone
 CODE := shared services tests examples bench docs/screenshots
 
-.PHONY: help demo test unit lint types servers generate bench-quality bench-peers bench-decisions bench-scheduling bench-trial-start bench-busy-slots bench-query-scale screenshots clean
+.PHONY: help demo test unit simulate soak lint types servers generate bench-quality bench-peers bench-decisions bench-scheduling bench-trial-start bench-busy-slots bench-query-scale screenshots clean
 
 help:
 	@echo "make demo      tune a small network on this machine (a minute)"
 	@echo "make test      install, lint, check types, run every test on a real RabbitMQ and mongod"
 	@echo "make unit      the unit tests alone"
+	@echo "make simulate  SEEDS=2000 simulated installations in which everything goes wrong (half an hour)"
 	@echo "make generate  write docs/asyncapi.yaml and docs/experiment-config.schema.json anew from the models"
 	@echo "make bench-quality, bench-peers, bench-decisions, bench-scheduling, bench-trial-start, bench-busy-slots, bench-query-scale: see bench/README.md"
 	@echo "make clean     remove what the other targets made"
@@ -24,6 +25,10 @@ test: $(VENV)/.tests servers lint types
 
 unit: $(VENV)/.tests
 	$(BIN)/python -m pytest tests/unit -n 2
+
+SEEDS := 2000
+simulate: $(VENV)/.tests
+	$(BIN)/python -m tests.simulation.simulate --seeds $(SEEDS) $(if $(SEED),--seed $(SEED))
 
 lint: $(VENV)/.tests
 	$(BIN)/ruff check $(CODE)

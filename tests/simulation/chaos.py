@@ -5,9 +5,9 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from etude.bus import MemoryBroker, MemoryBus
+from etude.bus import DeadLetter, MemoryBroker, MemoryBus, Subscription
 from etude.bus.memory import MemorySubscription
-from etude.bus.port import Handler
+from etude.bus.port import Handler, LetterHandler
 from etude.bus.topology import Queue, exchange_of, routing_key
 from etude.errors import Unavailable
 from etude.events import Envelope
@@ -51,9 +51,13 @@ class ChaosBus:
         self._dice = dice
         self._weather = weather
         self._published = published
+        self._subscriptions: list[ChaosSubscription] = []
+        self._connected = asyncio.Event()
+        self._connected.set()
 
     async def publish(self, envelopes: Sequence[Envelope]) -> list[Envelope]:
         await asyncio.sleep(self._dice.random() * 0.01)
+        await self._connected.wait()
         loop, dice, weather = asyncio.get_running_loop(), self._dice, self._weather
         for envelope in envelopes:
             self._published(envelope)
@@ -68,11 +72,56 @@ class ChaosBus:
 
     async def subscribe(
         self, queue: Queue, handler: Handler, on_lost: Callable[[], None] | None = None
-    ) -> MemorySubscription:
-        return await self._bus.subscribe(queue, handler, on_lost)
+    ) -> "ChaosSubscription":
+        subscription = ChaosSubscription(self._bus, queue, handler, on_lost)
+        self._subscriptions.append(subscription)
+        await self._connected.wait()
+        await subscription.attach()
+        return subscription
+
+    async def subscribe_dead_letters(self, handler: LetterHandler) -> Subscription:
+        return await self._bus.subscribe_dead_letters(handler)
+
+    async def requeue(self, letter: DeadLetter) -> None:
+        await self._bus.requeue(letter)
+
+    async def cut(self, seconds: float) -> None:
+        """Lose the connection, and have another one after so long."""
+        self._connected.clear()
+        for subscription in self._subscriptions:
+            await subscription.detach()
+        await asyncio.sleep(seconds)
+        for subscription in self._subscriptions:
+            await subscription.attach()
+        self._connected.set()
 
     async def close(self) -> None:
         await self._bus.close()
+
+
+class ChaosSubscription:
+    """A consumer that is lost with its connection, and comes back with the next one."""
+
+    def __init__(self, bus: MemoryBus, queue: Queue, handler: Handler, on_lost: Callable[[], None] | None) -> None:
+        self._bus, self._queue, self._handler, self._on_lost = bus, queue, handler, on_lost
+        self._inner: MemorySubscription | None = None
+        self._canceled = False
+
+    async def attach(self) -> None:
+        if self._inner is None and not self._canceled:
+            self._inner = await self._bus.subscribe(self._queue, self._handler, self._on_lost)
+
+    async def detach(self) -> None:
+        inner, self._inner = self._inner, None
+        if inner is not None:
+            await inner.cancel()
+
+    async def consumers(self) -> int:
+        return await self._inner.consumers() if self._inner else 0
+
+    async def cancel(self) -> None:
+        self._canceled = True
+        await self.detach()
 
 
 class ChaosStore:

@@ -11,6 +11,7 @@ from typing import Any
 from etude.bus import MemoryBroker
 from etude.events import (
     AllocationGranted,
+    CheckpointSaved,
     Envelope,
     Event,
     ExperimentActivateRequested,
@@ -24,6 +25,7 @@ from etude.events import (
     ModelDefinition,
     Slot,
 )
+from etude.service.clock import Clock
 from etude.store import Document, SqliteStore
 from etude.store.schema import (
     COLLECTIONS,
@@ -49,11 +51,13 @@ from tests.simulation.chaos import ChaosBus, ChaosStore, Weather
 from tests.simulation.clock import virtual_now
 from tests.simulation.trials import Luck, SimulatedLauncher
 
-RUNNERS = 20
+RUNNERS = 50
+LONGEST_SKEW = 20.0  # seconds by which a machine's clock may be wrong
+CUTS = 0.3  # of all that happens to a part; the rest are crashes
 NEVER = 1e9  # seconds: no recovery may wait for a repair timer
 LONGEST = 6 * 3600.0  # virtual seconds
-Part = Callable[[], Awaitable[Callable[[], Awaitable[None]]]]
-"""Starts a part of the world; returns how to crash it."""
+Part = Callable[[ChaosBus, Clock], Awaitable[Callable[[], Awaitable[None]]]]
+"""Starts a part of the world on its connection and by its clock; returns how to crash it."""
 
 
 @dataclass
@@ -62,6 +66,7 @@ class Story:
 
     leases: dict[tuple[str, int], list[int]] = field(default_factory=dict)
     crashes: int = 0
+    cuts: int = 0
     told: list[str] = field(default_factory=list)
 
     def published(self, envelope: Envelope) -> None:
@@ -79,9 +84,11 @@ class World:
     ----------
     seed : decides everything
     calm : nothing goes wrong, for comparison
+    runners : how many there are
     """
 
-    def __init__(self, seed: int, calm: bool = False) -> None:
+    def __init__(self, seed: int, calm: bool = False, runners: int = RUNNERS) -> None:
+        self._runners = runners
         self.dice = random.Random(seed)
         self.weather = Weather(0, 0, 0, 0) if calm else Weather()
         self.luck = Luck(0, 0, 0, 0) if calm else Luck()
@@ -97,8 +104,8 @@ class World:
         parts: dict[str, Part] = {
             **{f"searcher-{n}": self._searcher for n in (1, 2)},
             **{f"scheduler-{n}": self._scheduler for n in (1, 2)},
-            "metrics": self._metrics,
-            **{f"runner-{n}": self._runner_part(f"runner-{n}") for n in range(RUNNERS)},
+            **{f"metrics-{n}": self._metrics for n in (1, 2)},
+            **{f"runner-{n}": self._runner_part(f"runner-{n}") for n in range(self._runners)},
         }
         fates = [asyncio.create_task(self._live_and_die(name, part)) for name, part in parts.items()]
         publisher = self._bus()
@@ -160,12 +167,18 @@ class World:
     # Lives
 
     async def _live_and_die(self, name: str, part: Part) -> None:
-        """A part's life: it starts, crashes, stays down for a while, and starts again."""
+        """A part's life: it starts, is cut off for a while, crashes, stays down for a while, and starts again."""
+        skew = timedelta(seconds=0 if self.calm else self.dice.uniform(-LONGEST_SKEW, LONGEST_SKEW))
         while True:
             self._lives[name] = self._lives.get(name, 0) + 1
-            crash = await part()
+            bus = self._bus()
+            crash = await part(bus, lambda: virtual_now() + skew)
             try:
                 await asyncio.sleep(1e9 if self.calm else self.dice.expovariate(1 / 150))
+                while self.dice.random() < CUTS:
+                    self.story.cuts += 1
+                    await bus.cut(self.dice.expovariate(1 / 30))
+                    await asyncio.sleep(self.dice.expovariate(1 / 100))
             finally:
                 await crash()
             self.story.crashes += 1
@@ -203,27 +216,24 @@ class World:
     def _chaos_store(self) -> ChaosStore:
         return ChaosStore(self.store, self.dice, self.weather)
 
-    async def _searcher(self) -> Callable[[], Awaitable[None]]:
-        bus = self._bus()
-        service = SearcherService(bus, self._chaos_store(), virtual_now, repair_seconds=NEVER)
+    async def _searcher(self, bus: ChaosBus, clock: Clock) -> Callable[[], Awaitable[None]]:
+        service = SearcherService(bus, self._chaos_store(), clock, repair_seconds=NEVER)
         await service.start()
         return service.close
 
-    async def _scheduler(self) -> Callable[[], Awaitable[None]]:
-        bus = self._bus()
+    async def _scheduler(self, bus: ChaosBus, clock: Clock) -> Callable[[], Awaitable[None]]:
         timing = Timing(runner_timeout=timedelta(seconds=50))
-        service = SchedulerService(bus, self._chaos_store(), virtual_now, timing=timing)
+        service = SchedulerService(bus, self._chaos_store(), clock, timing=timing)
         await service.start()
         return service.close
 
-    async def _metrics(self) -> Callable[[], Awaitable[None]]:
-        service = MetricsService(self._bus(), self._chaos_store(), virtual_now)
+    async def _metrics(self, bus: ChaosBus, clock: Clock) -> Callable[[], Awaitable[None]]:
+        service = MetricsService(bus, self._chaos_store(), clock)
         await service.start()
         return service.close
 
     def _runner_part(self, name: str) -> Part:
-        async def start() -> Callable[[], Awaitable[None]]:
-            bus = self._bus()
+        async def start(bus: ChaosBus, clock: Clock) -> Callable[[], Awaitable[None]]:
             machine = Machine(
                 runner_id=name,
                 session=f"{self._lives[name]:06d}",
@@ -238,8 +248,9 @@ class World:
                 Outbox(bus, Spool()),
                 SimulatedLauncher(self.dice, self.luck),
                 _fetch,
-                virtual_now,
+                clock,
                 discard=_discard,
+                find_earlier=_find_no_earlier,
             )
             await agent.start()
             return agent.close
@@ -249,6 +260,11 @@ class World:
 
 async def _fetch(definition: ModelDefinition) -> Path:
     return Path("/nowhere")
+
+
+async def _find_no_earlier(*_: object) -> list[CheckpointSaved]:
+    """A simulated trial reports its checkpoints as it saves them."""
+    return []
 
 
 async def _discard(uri: str) -> None:

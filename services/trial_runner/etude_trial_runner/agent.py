@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 
 import structlog
 
+from etude.artifacts import ArtifactError
 from etude.artifacts.checkpoint import delete_checkpoint
 from etude.bus import EventBus, Subscription
 from etude.bus.topology import janitor, runner_commands
+from etude.config import ConfigError
 from etude.errors import Unavailable
 from etude.events import (
     AllocationEnded,
@@ -20,6 +22,7 @@ from etude.events import (
     AllocationRevoked,
     CheckpointDeleted,
     CheckpointDiscarded,
+    CheckpointSaved,
     EndReason,
     Envelope,
     Event,
@@ -34,6 +37,7 @@ from etude.service.runtime import every
 from etude_trial_runner.allocation import Allocation, Fetch, Patience
 from etude_trial_runner.assignments import Place
 from etude_trial_runner.departure import Departure
+from etude_trial_runner.earlier_leases import read_earlier_checkpoints
 from etude_trial_runner.journal import Journal
 from etude_trial_runner.launcher import Launcher
 from etude_trial_runner.outbox import Outbox
@@ -47,6 +51,15 @@ Lease = tuple[str, int, int]
 """Experiment, trial, lease number."""
 Discard = Callable[[str], Awaitable[None]]
 """Deletes the files of a checkpoint, by its URI."""
+
+
+FindEarlier = Callable[[str, AllocationGranted, str], Awaitable[list[CheckpointSaved]]]
+"""Finds the checkpoints of a trial's earlier leases: experiment, what is granted, URL of the runner's storage."""
+
+
+async def find_in_storage(experiment_id: str, granted: AllocationGranted, storage: str) -> list[CheckpointSaved]:
+    """Look where they lie, meanwhile doing other things."""
+    return await asyncio.to_thread(read_earlier_checkpoints, experiment_id, granted, storage)
 
 
 async def from_storage(uri: str) -> None:
@@ -113,6 +126,7 @@ class Agent:
         clock: Clock,
         journal: Journal | None = None,
         discard: Discard = from_storage,
+        find_earlier: FindEarlier = find_in_storage,
     ) -> None:
         self.machine = machine
         self._bus = bus
@@ -122,8 +136,10 @@ class Agent:
         self._clock = clock
         self._journal = journal
         self._discard = discard
+        self._find_earlier = find_earlier
         self._allocations: dict[Lease, Allocation] = {}
         self._tasks: dict[Lease, asyncio.Task[None]] = {}
+        self._searches: set[asyncio.Task[None]] = set()
         self._endings: OrderedDict[Lease, Envelope] = OrderedDict()
         self._residents = Residents(machine.resident_memory)
         self._draining = False
@@ -177,7 +193,7 @@ class Agent:
         self._residents.clear()
         for allocation in list(self._allocations.values()):
             allocation.kill()
-        for task in list(self._tasks.values()):
+        for task in [*self._tasks.values(), *self._searches]:
             task.cancel()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
         for subscription in (self._subscription, self._cleaning):
@@ -243,6 +259,19 @@ class Agent:
         )
         self._allocations[lease] = allocation
         self._tasks[lease] = asyncio.create_task(self._carry_out(lease, allocation))
+        if granted.lease_number > 1 and allocation.leads:
+            search = asyncio.create_task(self._report_earlier_checkpoints(experiment_id, granted))
+            self._searches.add(search)
+            search.add_done_callback(self._searches.discard)
+
+    async def _report_earlier_checkpoints(self, experiment_id: str, granted: AllocationGranted) -> None:
+        try:
+            found = await self._find_earlier(experiment_id, granted, self.machine.storage)
+        except (ArtifactError, ConfigError, OSError) as error:
+            log.warning("earlier checkpoints cannot be listed", trial_id=granted.trial_id, reason=str(error))
+            return
+        for saved in found:
+            self._outbox.report(self._wrap(experiment_id, saved))
 
     async def _carry_out(self, lease: Lease, allocation: Allocation) -> None:
         context = {"experiment_id": lease[0], "trial_id": lease[1], "lease_number": lease[2]}
