@@ -13,6 +13,7 @@ help:
 	@echo "make test      install, lint, check types, run every test on a real RabbitMQ and mongod"
 	@echo "make unit      the unit tests alone"
 	@echo "make simulate  SEEDS=2000 simulated installations in which everything goes wrong (half an hour)"
+	@echo "make soak      MINUTES=30 on real servers, of which something is killed, stopped or cut off all the time"
 	@echo "make generate  write docs/asyncapi.yaml and docs/experiment-config.schema.json anew from the models"
 	@echo "make bench-quality, bench-peers, bench-decisions, bench-scheduling, bench-trial-start, bench-busy-slots, bench-query-scale: see bench/README.md"
 	@echo "make clean     remove what the other targets made"
@@ -29,6 +30,10 @@ unit: $(VENV)/.tests
 SEEDS := 2000
 simulate: $(VENV)/.tests
 	$(BIN)/python -m tests.simulation.simulate --seeds $(SEEDS) $(if $(SEED),--seed $(SEED))
+
+MINUTES := 30
+soak: $(VENV)/.tests servers
+	$(BIN)/python -m tests.chaos.soak --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
 
 lint: $(VENV)/.tests
 	$(BIN)/ruff check $(CODE)

@@ -87,12 +87,15 @@ async def deliver_letters(
 ) -> Outcome[T]:
     """Hand dead letters over until the handler has stored them: there is no place behind this one."""
     outcome: Outcome[T] = Outcome()
-    delay = retry_delay
+    delay, said = retry_delay, ""
     while not outcome.done:
         try:
             await handler([letter for _, letter in letters])
         except Exception as error:
-            log.warning("dead letters cannot be stored", reason=str(error) or repr(error), retry_in_seconds=delay)
+            reason = str(error) or repr(error)
+            if reason != said:
+                log.warning("dead letters cannot be stored; trying again and again", reason=reason)
+            said = reason
             await asyncio.sleep(delay)
             delay = min(delay * 2, 60.0)
         else:
@@ -101,12 +104,14 @@ async def deliver_letters(
 
 
 async def _attempt(handler: Handler, batch: Sequence[Envelope], retry_delay: float) -> Exception | None:
-    delay = retry_delay
+    delay, said = retry_delay, ""
     while True:
         try:
             await handler(batch)
         except Unavailable as error:
-            log.warning("waiting for a server", reason=str(error), retry_in_seconds=delay)
+            if str(error) != said:  # once, and not with every try
+                log.warning("waiting for a server; trying again and again", reason=str(error))
+            said = str(error)
             await asyncio.sleep(delay)
             delay = min(delay * 2, 5.0)
         except Exception as error:

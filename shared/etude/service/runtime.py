@@ -50,11 +50,15 @@ async def until_available(what: str, attempt: Callable[[], Awaitable[None]], sto
 async def every(seconds: float, work: Callable[[], Awaitable[None]], first_after: float | None = None) -> None:
     """Do something again and again; a failure is logged, and tried again at the next turn."""
     await asyncio.sleep(seconds if first_after is None else first_after)
+    said = ""
     while True:
         try:
             await work()
+            said = ""
         except Unavailable as error:
-            log.warning("a server is away", reason=str(error), retry_in_seconds=seconds)
+            if str(error) != said:  # once, and not at every turn
+                log.warning("a server is away; trying again and again", reason=str(error), retry_in_seconds=seconds)
+            said = str(error)
         except Exception:
             log.exception("periodic work failed; it is tried again", retry_in_seconds=seconds)
         await asyncio.sleep(seconds)

@@ -8,11 +8,23 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
+from etude.errors import Unavailable
 from etude.store.errors import ConflictError, DuplicateKeyError
 from etude.store.port import Above, Below, Document, In, Where
 from etude.store.schema import COLLECTIONS, Collection
 
 T = TypeVar("T")
+_PASSING = frozenset(
+    {
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_CANTOPEN,
+    }
+)
+"""What goes away by itself, or when somebody makes room: the disk is full, or another process holds the file."""
 
 
 class SqliteStore:
@@ -30,8 +42,13 @@ class SqliteStore:
     async def _run(self, work: Callable[[sqlite3.Connection], T]) -> T:
         def call() -> T:
             assert self._connection is not None, "open() the store first"
-            with self._connection:
-                return work(self._connection)
+            try:
+                with self._connection:
+                    return work(self._connection)
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF in _PASSING:
+                    raise Unavailable(f"{self._path} cannot be used now: {error}") from error
+                raise
 
         if self._thread is None:
             return call()
