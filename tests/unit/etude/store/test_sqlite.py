@@ -32,5 +32,5 @@ async def test_a_mistake_of_our_own_is_not_waited_for(tmp_path: Path) -> None:
     store = SqliteStore(tmp_path / "etude.db")
     await store.open()
     with pytest.raises(sqlite3.OperationalError, match="no such table"):
-        await store._run(lambda db: db.execute("SELECT * FROM nothing"))
+        await store._run(lambda db: db.execute("SELECT * FROM nowhere"))
     await store.close()
