@@ -216,9 +216,7 @@ class Allocation:
             if self._resident is not None:
                 self._wake(self._resident)
             else:
-                await until_begun(
-                    self._launch, self._may_begin_later, lambda text: self._telemetry.wrote("stderr", text)
-                )
+                await until_begun(self._launch, self._may_begin_later, self._telemetry.complain)
             if len(self._processes):
                 self._evidence.exit_code = await self._follow()
                 self._note_end()
