@@ -13,6 +13,7 @@ from etude.artifacts.checkpoint import (
     commit_checkpoint,
     earlier_checkpoints,
     fetch_checkpoint,
+    remove_staging,
     staging_folder,
 )
 from etude.artifacts.disk import free_space, is_disk_full, retry_while_full
@@ -51,6 +52,8 @@ class Checkpoints:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="etude checkpoint")
         self._files = contextlib.ExitStack()
         self._folder: Path | None = None
+        if distributed.chief:  # an earlier process of this trial may have been killed while it saved
+            remove_staging(checkpoint_uri(assignment.storage, assignment.experiment_id, assignment.trial_id, 0, 0))
         self.latest = distributed.decide(self._find)
         if self.latest is not None and not distributed.chief:
             self._folder = self._files.enter_context(fetch_checkpoint(self.latest.uri))

@@ -212,6 +212,14 @@ def test_a_trial_goes_on_from_its_checkpoint(tmp_path: Path) -> None:
         assert (found / "state").read_text() == "x"
 
 
+def test_what_a_killed_process_of_the_trial_did_not_finish_is_removed(tmp_path: Path) -> None:
+    staging, others = (tmp_path / "checkpoints" / "exp" / trial / ".partial-x" for trial in ("1", "2"))
+    staging.mkdir(parents=True)
+    others.mkdir(parents=True)
+    run(tmp_path, lease_number=2)
+    assert (staging.exists(), others.exists()) == (False, True)
+
+
 def saved_at(tmp_path: Path, *lengths: int, lease_number: int = 1) -> CheckpointReference:
     """A trial that saved at some lengths; returns the last checkpoint."""
     trial, _ = run(tmp_path, lease_number=lease_number)
