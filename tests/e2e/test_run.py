@@ -53,6 +53,11 @@ class Home:
             assert time.monotonic() < deadline, f"left behind: {[p.info['cmdline'] for p in left]}"
             time.sleep(0.1)
 
+    def commands(self) -> list[list[str]]:
+        """Those of all processes that work in this folder."""
+        there = [process.info for process in psutil.process_iter(["cmdline", "cwd"])]
+        return [info["cmdline"] for info in there if str(info["cwd"]).startswith(str(self.folder))]
+
     def _is_ours(self, process: psutil.Process) -> bool:
         return str(process.info["cwd"]).startswith(str(self.folder)) and process.status() != psutil.STATUS_ZOMBIE
 
@@ -176,6 +181,39 @@ async def test_a_run_that_was_killed_is_resumed(home: Home) -> None:
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["state"] == "completed"
     audit(await home.decisions(experiment.name))
+
+
+def test_what_a_killed_run_left_is_removed_by_the_next(home: Home, tmp_path: Path) -> None:
+    model, temporary = tmp_path / "model", tmp_path / "tmp"
+    model.mkdir()
+    temporary.mkdir()
+    (model / "train.py").write_text(
+        "import subprocess, etude.core\n"
+        "with etude.core.init() as run:\n"
+        "    for operation in run.searcher.operations():\n"
+        "        if run.get_hparam('first') and not run.length:\n"
+        "            with run.save_checkpoint(1): pass\n"
+        "            subprocess.Popen(['sleep', '600'], start_new_session=True).wait()\n"
+        "        run.report_validation(operation.length, {'loss': 1.0})\n"
+    )
+    config = tmp_path / "config.yaml"
+    config.write_text(
+        "entrypoint: python train.py\nhyperparameters: {first: true}\n"
+        "searcher: {name: single, metric: loss, max_length: 2}\n"
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TMPDIR", str(temporary))
+        process = home.start(config, model, "--slots", "1")
+        home.until(lambda: list((home.folder / ".etude").glob("artifacts/checkpoints/*/1/*/manifest.json")), "work")
+        home.until(lambda: any(command[:1] == ["sleep"] for command in home.commands()), "sleep")
+        process.kill()
+        process.wait()
+        [experiment] = (home.folder / ".etude" / "artifacts" / "checkpoints").iterdir()
+        assert list(temporary.glob("etude-trial-*"))
+        done = home.run("--resume", experiment.name, "--json")
+    assert done.returncode == 0, done.stderr
+    assert list(temporary.glob("etude-trial-*")) == []
+    assert list((home.folder / ".etude" / "runner").glob("assignment-*")) == []
 
 
 async def test_trials_that_fail_are_restarted_told_and_left_behind(home: Home) -> None:

@@ -22,6 +22,7 @@ from etude_trial_runner.isolating_launcher import IsolatingLauncher
 from etude_trial_runner.outbox import Outbox
 from etude_trial_runner.slots import cores, detect_slots, resident_memory, threads_per_slot
 from etude_trial_runner.spool import Spool
+from etude_trial_runner.work_folder import WorkFolder
 from etude_trial_runner.zygote_launcher import ZygoteLauncher
 
 _RUNNER = "local"
@@ -60,7 +61,9 @@ class System:
     async def start(self) -> None:
         """Open the store and start all services."""
         await self.store.open()
-        self._agent = self._make_agent()
+        self._folder = WorkFolder(self.home / "runner")
+        await asyncio.to_thread(self._folder.clear, self.home / "artifacts" / "checkpoints")
+        self._agent = self._make_agent(self._folder)
         await self._launcher.start()
         await self._metrics.start()
         await self._scheduler.start()
@@ -77,6 +80,7 @@ class System:
         """Stop everything; what is known stays in the folder."""
         await self.drain()
         await self._agent.close()
+        self._folder.close()
         await self._searcher.close()
         await self._scheduler.close()
         await self._metrics.close()
@@ -116,8 +120,8 @@ class System:
                 while not self._broker.idle:
                     await asyncio.sleep(0.02)
 
-    def _make_agent(self) -> Agent:
-        work = self.home / "runner"
+    def _make_agent(self, folder: WorkFolder) -> Agent:
+        work = folder.path
 
         async def fetch(definition: ModelDefinition) -> Path:
             return await asyncio.to_thread(fetch_model_definition, definition, work / "model_definitions")
@@ -131,14 +135,16 @@ class System:
             cores=cores(),
             resident_memory=self._residents,
             threads_per_slot=threads_per_slot(len(self.slots)),
+            temporary_prefix=folder.temporary_prefix,
         )
         self._launcher = ZygoteLauncher(work)
         outbox = Outbox(self._bus, Spool(work / "spool.db"))
+        name = _RUNNER if folder.is_ours else f"{_RUNNER}-{self._session}"
         isolating = IsolatingLauncher(
             {
                 "process": self._launcher,
                 "bubblewrap": BubblewrapLauncher(work),
-                "container": ContainerLauncher(work, f"{_RUNNER}-{self._session}", allowed_mounts=[Path("/")]),
+                "container": ContainerLauncher(work, name, allowed_mounts=[Path("/")]),
             }
         )
         return Agent(machine, self._bus, outbox, isolating, fetch, utc_now)

@@ -29,6 +29,7 @@ from etude_trial_runner.session import new_session
 from etude_trial_runner.slots import cores, detect_slots, resident_memory, threads_per_slot
 from etude_trial_runner.spool import Spool
 from etude_trial_runner.watermarks import Watermarks
+from etude_trial_runner.work_folder import WorkFolder
 from etude_trial_runner.zygote_launcher import ZygoteLauncher
 
 log = structlog.get_logger("etude.runner")
@@ -70,8 +71,9 @@ async def main(stop: asyncio.Event) -> None:
     session = new_session()
     journal = Journal(settings.runner_id, session, utc_now)
     log_as_json("trial-runner", settings.log_level, journal)
-    work = (settings.work / settings.runner_id).resolve()
-    work.mkdir(parents=True, exist_ok=True)
+    folder = WorkFolder(settings.work / settings.runner_id)
+    await asyncio.to_thread(folder.clear)
+    work = folder.path
 
     async def fetch(definition: ModelDefinition) -> Path:
         return await asyncio.to_thread(fetch_model_definition, definition, work / "model_definitions")
@@ -90,6 +92,7 @@ async def main(stop: asyncio.Event) -> None:
         address=settings.address or own_address(settings.amqp_url),
         threads_per_slot=settings.threads_per_slot or threads_per_slot(len(slots)),
         refusing=Watermarks(work, settings.disk_watermark, settings.memory_watermark).exceeded,
+        temporary_prefix=folder.temporary_prefix,
         heartbeat=settings.heartbeat_seconds,
         patience=Patience(
             resend=min(10.0, settings.hand_back_seconds / 3),
@@ -119,6 +122,7 @@ async def main(stop: asyncio.Event) -> None:
         log.info("the runner leaves", trials=describe_departures(departures))
     joining.cancel()
     await agent.close()
+    folder.close()
     await bus.close()
 
 

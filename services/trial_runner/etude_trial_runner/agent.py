@@ -80,6 +80,7 @@ class Machine:
     refusing : says why no new trial is taken for now; empty if one is
     resident_memory : bytes that paused trials may hold together, so that a promotion finds them in memory
     storage : URL for the artifacts of experiments that name no storage
+    temporary_prefix : how the names of its trials' temporary folders begin
     heartbeat : seconds between two heartbeats
     """
 
@@ -95,6 +96,7 @@ class Machine:
     address: str = "127.0.0.1"
     resident_memory: int = 0
     refusing: Callable[[], str] = str
+    temporary_prefix: str = "etude-trial-"
     heartbeat: float = 5.0
     patience: Patience = field(default_factory=Patience)
 
@@ -106,7 +108,7 @@ class Machine:
     @property
     def place(self) -> Place:
         """What it has for each trial."""
-        return Place(self.storage, self.kind, self.threads_per_slot, self.address)
+        return Place(self.storage, self.kind, self.threads_per_slot, self.address, self.temporary_prefix)
 
 
 class Agent:

@@ -103,7 +103,7 @@ class Allocation:
         self._train_until = granted.train_until
         first_rank = granted.gang.first_rank if granted.gang else 0
         self._telemetry = Telemetry(granted.trial_id, granted.lease_number, send, clock, first_rank)
-        self._processes = Processes(launcher, self._heard_of, self._telemetry.wrote)
+        self._processes = Processes(launcher, self._heard_of, self._telemetry.wrote, place.temporary_prefix)
         self._decisions = Decisions(report, patience.resend, patience.hand_back, self._hand_back)
         self._target_at_end: Length | None = None
         self._stopping: asyncio.Task[None] | None = None
@@ -216,9 +216,7 @@ class Allocation:
             if self._resident is not None:
                 self._wake(self._resident)
             else:
-                await until_begun(
-                    self._launch, self._may_begin_later, lambda text: self._telemetry.wrote("stderr", text)
-                )
+                await until_begun(self._launch, self._may_begin_later, self._telemetry.complain)
             if len(self._processes):
                 self._evidence.exit_code = await self._follow()
                 self._note_end()

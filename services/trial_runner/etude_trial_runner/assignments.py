@@ -21,12 +21,14 @@ class Place:
     kind : of its slots, ``cuda`` or ``cpu``
     threads : CPU threads for each slot
     address : where the processes of a gang meet
+    temporary_prefix : how the names of temporary folders begin
     """
 
     storage: str
     kind: str = "cpu"
     threads: int = 1
     address: str = "127.0.0.1"
+    temporary_prefix: str = "etude-trial-"
 
 
 def process_count(granted: AllocationGranted) -> int:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import shutil
 import signal
 import sys
@@ -11,11 +12,12 @@ from pathlib import Path
 import psutil
 
 from etude.artifacts.storage import filesystem, is_local
-from etude.core.assignment import Assignment
+from etude.core.assignment import Assignment, door
 from etude.core.link import Message
 from etude_trial_runner.assignments import write_assignment
 from etude_trial_runner.launcher import LaunchError
 from etude_trial_runner.local_process import Channels, LocalProcess, children_of
+from etude_trial_runner.work_folder import MARK
 
 
 class SandboxedTrial(LocalProcess):
@@ -59,10 +61,13 @@ class BubblewrapLauncher:
                 *(sys.executable, "-m", "etude_trial_runner.cold", str(file), *map(str, channels.passed)),
                 pass_fds=channels.passed,
                 stdin=asyncio.subprocess.DEVNULL,
+                env={**os.environ, MARK: str(self._work.resolve())},
                 start_new_session=True,
             )
         trial = SandboxedTrial(process.pid, heard, wrote)
         await trial.listen(channels)
+        if assignment.temporary:
+            await trial.open_door(door(assignment))
         ending = asyncio.create_task(_tell_exit(process, trial))
         self._trials.add(trial)
         trial.exited.add_done_callback(lambda _: self._trials.discard(trial))

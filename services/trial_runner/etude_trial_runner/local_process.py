@@ -13,7 +13,7 @@ from typing import Self
 import psutil
 import structlog
 
-from etude.core.link import Message
+from etude.core.link import Message, short_name
 from etude_trial_runner.output import OutputLines
 
 log = structlog.get_logger("etude.runner")
@@ -102,7 +102,10 @@ class LocalProcess:
 
     async def open_door(self, path: Path) -> None:
         """Let processes that it starts, and that inherit nothing, speak for it over a socket of that name."""
-        self._door = await asyncio.start_unix_server(self.connect, path, limit=LONGEST_MESSAGE)
+        listener = socket.socket(socket.AF_UNIX)
+        with short_name(path) as name:
+            listener.bind(name)
+        self._door = await asyncio.start_unix_server(self.connect, sock=listener, limit=LONGEST_MESSAGE)
 
     def read(self, outputs: Outputs) -> None:
         """Begin to read what it writes."""

@@ -24,10 +24,12 @@ class Processes:
     ----------
     launcher : starts them
     heard, wrote : are told what they say and write
+    prefix : how the name of their temporary folder begins
     """
 
-    def __init__(self, launcher: Launcher, heard: Heard, wrote: Wrote) -> None:
+    def __init__(self, launcher: Launcher, heard: Heard, wrote: Wrote, prefix: str = "etude-trial-") -> None:
         self._launcher = launcher
+        self._prefix = prefix
         self._heard, self._wrote = heard, wrote
         self._members: list[TrialProcess] = []
         self._killed = False
@@ -41,7 +43,7 @@ class Processes:
     def temporary(self) -> Path:
         """Their temporary folder, made when it is first asked for."""
         if self._temporary is None:
-            self._temporary = Path(tempfile.mkdtemp(prefix="etude-trial-"))  # short: sockets lie there
+            self._temporary = Path(tempfile.mkdtemp(prefix=self._prefix))  # short: sockets lie there
         return self._temporary
 
     def pids(self) -> list[int]:

@@ -87,6 +87,10 @@ class Telemetry:
             self._cut += 1
         return self._room >= 0
 
+    def complain(self, text: str) -> None:
+        """The runner has something to say in the trial's log."""
+        self.wrote("stderr", text)
+
     def trained(self, length: Length, metrics: dict[str, float]) -> None:
         """The trial reported training metrics."""
         self._points.append(TrainingPoint(length=length, metrics=metrics, time=self._clock()))

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import os
 import signal
 import socket
 import sys
@@ -16,6 +17,7 @@ from etude.core.link import Message
 from etude_trial_runner.assignments import write_assignment
 from etude_trial_runner.launcher import LaunchError
 from etude_trial_runner.local_process import Channels, LocalProcess
+from etude_trial_runner.work_folder import MARK
 from etude_trial_runner.zygote import HELD_BACK, MAX_REQUEST
 
 _ZYGOTE_GONE = "the process that trials are forked from is gone (out of memory?), and the trial with it"
@@ -67,6 +69,7 @@ class ZygoteLauncher:
                 str(theirs.fileno()),
                 pass_fds=[theirs.fileno()],
                 stdin=asyncio.subprocess.DEVNULL,
+                env={**os.environ, MARK: str(self._work.resolve())},
                 start_new_session=True,  # signals to our process group, such as Ctrl-C, are ours to handle
             )
         ours.setblocking(False)
@@ -96,14 +99,18 @@ class ZygoteLauncher:
                 "the process that trials are forked from is gone; it is started again with the next trial"
             )
         trial = LocalProcess(pid, heard, wrote)
-        await trial.listen(channels)
-        if assignment.temporary:
-            await trial.open_door(door(assignment))
         trial.exited.add_done_callback(lambda _: file.unlink(missing_ok=True))
         if pid in self._early_exits:
             trial.exited.set_result(self._early_exits.pop(pid))
         else:
             self._trials[pid] = trial
+        try:
+            await trial.listen(channels)
+            if assignment.temporary:
+                await trial.open_door(door(assignment))
+        except OSError:
+            trial.kill()  # it runs already, and nobody would look after it
+            raise
         return trial
 
     async def close(self) -> None:

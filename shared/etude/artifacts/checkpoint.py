@@ -16,6 +16,7 @@ from etude.artifacts.errors import ArtifactError, DamagedError, MissingError
 from etude.artifacts.storage import filesystem, is_local
 from etude.events import FileEntry, Length
 
+_STAGING = ".partial-"
 MANIFEST = "manifest.json"
 
 
@@ -44,11 +45,23 @@ def staging_folder(uri: str) -> Iterator[Path]:
     if is_local(uri):
         parent = Path(filesystem(uri)[1]).parent
         parent.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=".partial-", dir=parent))
+    folder = Path(tempfile.mkdtemp(prefix=_STAGING, dir=parent))
     try:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def remove_staging(uri: str) -> None:
+    """Remove the staging folders of a trial of which no other process saves.
+
+    Parameters
+    ----------
+    uri : of any checkpoint of the trial
+    """
+    if is_local(uri):
+        for folder in Path(filesystem(uri)[1]).parent.glob(f"{_STAGING}*"):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def commit_checkpoint(folder: Path, uri: str, **about: Any) -> Manifest:

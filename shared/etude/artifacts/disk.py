@@ -1,8 +1,10 @@
 """Disks that are full: how that is recognized, and waited out."""
 
 import errno
+import shutil
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -20,6 +22,11 @@ def is_disk_full(error: BaseException) -> bool:
     True
     """
     return isinstance(error, OSError) and error.errno in _FULL
+
+
+def free_space(folder: Path) -> int:
+    """Bytes that may be written on the disk of a folder."""
+    return shutil.disk_usage(folder).free
 
 
 def pauses(patience: float = PATIENCE) -> Iterator[float]:

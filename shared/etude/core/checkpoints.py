@@ -1,7 +1,7 @@
 """Checkpoints: what a trial begins from, and what it saves while it trains on."""
 
 import contextlib
-import shutil
+import errno
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -13,9 +13,10 @@ from etude.artifacts.checkpoint import (
     commit_checkpoint,
     earlier_checkpoints,
     fetch_checkpoint,
+    remove_staging,
     staging_folder,
 )
-from etude.artifacts.disk import is_disk_full, retry_while_full
+from etude.artifacts.disk import free_space, is_disk_full, retry_while_full
 from etude.artifacts.errors import ArtifactError, DamagedError, MissingError
 from etude.core.assignment import Assignment
 from etude.core.distributed import Distributed
@@ -45,11 +46,14 @@ class Checkpoints:
         self.assignment = assignment
         self._distributed = distributed
         self._told = saved
+        self._size = 0  # of the last one
         self._begun: set[str] = set()
         self._storing: Future[None] | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="etude checkpoint")
         self._files = contextlib.ExitStack()
         self._folder: Path | None = None
+        if distributed.chief:  # an earlier process of this trial may have been killed while it saved
+            remove_staging(checkpoint_uri(assignment.storage, assignment.experiment_id, assignment.trial_id, 0, 0))
         self.latest = distributed.decide(self._find)
         if self.latest is not None and not distributed.chief:
             self._folder = self._files.enter_context(fetch_checkpoint(self.latest.uri))
@@ -70,7 +74,7 @@ class Checkpoints:
             uri = f"{uri}-{len(self._begun)}"
         self._begun.add(uri)
         with contextlib.ExitStack() as kept:
-            folder = retry_while_full(lambda: kept.enter_context(staging_folder(uri)), _tell)
+            folder = retry_while_full(lambda: kept.enter_context(self._roomy_folder(uri)), _tell)
             with _full_disk_named(folder):
                 yield folder
             about = {
@@ -82,6 +86,14 @@ class Checkpoints:
             }
             self.latest = CheckpointReference(uri=uri, length=length)
             self._storing = self._thread.submit(self._store, folder, self.latest, about, kept.pop_all())
+
+    @contextlib.contextmanager
+    def _roomy_folder(self, uri: str) -> Iterator[Path]:
+        """A folder with space for a checkpoint like the last one: code that writes into it cannot wait for that."""
+        with staging_folder(uri) as folder:
+            if free_space(folder) < max(self._size, _LITTLE):
+                raise OSError(errno.ENOSPC, f"too little space for a checkpoint on the disk of {folder.parent}")
+            yield folder
 
     def settle(self) -> None:
         """Wait until what was saved is stored.
@@ -100,6 +112,7 @@ class Checkpoints:
     ) -> None:
         with kept:
             manifest = retry_while_full(lambda: commit_checkpoint(folder, reference.uri, **about), _tell)
+        self._size = sum(entry.size for entry in manifest.files)
         self._told(reference, manifest.files)
 
     def _find(self) -> CheckpointReference | None:
@@ -136,7 +149,7 @@ def _full_disk_named(folder: Path) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if is_disk_full(error) or shutil.disk_usage(folder).free < _LITTLE:
+        if is_disk_full(error) or free_space(folder) < _LITTLE:
             raise ArtifactError(f"the checkpoint cannot be written: the disk of {folder.parent} is full") from error
         raise
 

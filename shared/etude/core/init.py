@@ -11,7 +11,7 @@ from typing import Any
 from etude.artifacts.storage import local_url
 from etude.core.assignment import Assignment, door
 from etude.core.errors import InvalidHyperparameters, failure
-from etude.core.link import Link, PrintingLink, SocketLink
+from etude.core.link import Link, PrintingLink, SocketLink, short_name
 from etude.core.run import Run
 from etude.core.signals import forward_signals
 from etude.events import Length
@@ -62,7 +62,8 @@ def _connect(assignment: Assignment) -> socket.socket:
         if os.fstat(descriptor).st_ino == inode:
             return socket.socket(fileno=os.dup(descriptor))
     connection = socket.socket(socket.AF_UNIX)
-    connection.connect(str(door(assignment)))
+    with short_name(door(assignment)) as name:
+        connection.connect(name)
     return connection
 
 

@@ -1,10 +1,12 @@
 """Link: how a trial's process talks with its runner, in lines of JSON over a socket."""
 
+import contextlib
 import json
 import os
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, Protocol
 
 Message = dict[str, Any]
@@ -23,6 +25,16 @@ def send_message(descriptor: int, message: Message) -> None:
     with _SENDING:
         while body:
             body = body[os.write(descriptor, body) :]
+
+
+@contextlib.contextmanager
+def short_name(path: Path) -> Iterator[str]:
+    """A name of a socket's file that is short enough for the system (107 bytes), however long the path is."""
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        yield f"/proc/self/fd/{folder}/{path.name}"
+    finally:
+        os.close(folder)
 
 
 class Link(Protocol):

@@ -51,7 +51,12 @@ class Heard:
 
 
 async def launch(
-    launcher: ZygoteLauncher, folder: Path, code: str, entrypoint: str = "python script.py", **environment: str
+    launcher: ZygoteLauncher,
+    folder: Path,
+    code: str,
+    entrypoint: str = "python script.py",
+    temporary: Path | None = None,
+    **environment: str,
 ) -> tuple[LocalProcess, Heard]:
     """Start a script as a trial."""
     (folder / "script.py").write_text(code)
@@ -65,6 +70,7 @@ async def launch(
         slots=["0"],
         threads=1,
         environment=environment,
+        temporary=str(temporary or ""),
     )
     trial = await launcher.launch(told, heard.messages.append, lambda *line: heard.lines.append(line))
     return trial, heard
@@ -315,6 +321,33 @@ with etude.core.init() as run:
     assert [message["say"] for message in heard.messages][-1] == "ending"
     assert heard.lines[-1] == ("stdout", "2")
     assert "No space left on device" in capsys.readouterr().out
+
+
+async def test_processes_that_it_starts_may_speak_for_it_however_long_the_path(
+    launcher: ZygoteLauncher, tmp_path: Path
+) -> None:
+    temporary = tmp_path / ("long" * 30)
+    temporary.mkdir()
+    code = """
+import subprocess, sys
+if len(sys.argv) == 1:
+    sys.exit(subprocess.call([sys.executable, __file__, "child"]))
+import etude.core
+with etude.core.init() as run:
+    run.report_training(1, {"loss": 1.0})
+"""
+    trial, heard = await launch(launcher, tmp_path, code, temporary=temporary)
+    assert await end(trial) == 0
+    assert [message["say"] for message in heard.messages] == ["training", "ending"]
+
+
+async def test_a_trial_that_cannot_be_heard_does_not_run_on(launcher: ZygoteLauncher, tmp_path: Path) -> None:
+    code = "import os, time; open('pid', 'w').write(str(os.getpid())); time.sleep(600)"
+    with pytest.raises(OSError, match="No such file"):
+        await launch(launcher, tmp_path, code, temporary=tmp_path / "nothing")
+    async with asyncio.timeout(20):
+        while launcher._trials:
+            await asyncio.sleep(0.01)
 
 
 async def test_killing_takes_its_children_along(launcher: ZygoteLauncher, tmp_path: Path) -> None:

@@ -175,9 +175,26 @@ def test_a_checkpoint_for_which_there_is_no_space_is_stored_once_there_is(tmp_pa
 
 def test_a_checkpoint_that_cannot_be_written_for_want_of_space_says_so(tmp_path: Path) -> None:
     trial, _ = run(tmp_path)
-    with pytest.raises(ArtifactError, match="the checkpoint cannot be written: the disk of .* is full"):
+
+    def fail() -> None:
         with trial.save_checkpoint(10):
             raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(ArtifactError, match=r"the checkpoint cannot be written: the disk of .* is full"):
+        fail()
+
+
+def test_training_waits_with_a_checkpoint_until_there_is_space_for_one_like_the_last(
+    tmp_path: Path, monkeypatch
+) -> None:
+    monkeypatch.setattr("etude.artifacts.disk._FIRST_PAUSE", 0.001)
+    trial, _ = run(tmp_path)
+    with trial.save_checkpoint(10) as folder:
+        (folder / "state").write_bytes(b"x" * 100_000)
+    free = iter([0, 70_000, 99_999, 100_000])
+    monkeypatch.setattr(checkpoints, "free_space", lambda folder: next(free))
+    with trial.save_checkpoint(20):
+        assert list(free) == []
 
 
 def test_a_trial_goes_on_from_its_checkpoint(tmp_path: Path) -> None:
@@ -193,6 +210,14 @@ def test_a_trial_goes_on_from_its_checkpoint(tmp_path: Path) -> None:
     with second.restore_checkpoint() as found:
         assert found is not None
         assert (found / "state").read_text() == "x"
+
+
+def test_what_a_killed_process_of_the_trial_did_not_finish_is_removed(tmp_path: Path) -> None:
+    staging, others = (tmp_path / "checkpoints" / "exp" / trial / ".partial-x" for trial in ("1", "2"))
+    staging.mkdir(parents=True)
+    others.mkdir(parents=True)
+    run(tmp_path, lease_number=2)
+    assert (staging.exists(), others.exists()) == (False, True)
 
 
 def saved_at(tmp_path: Path, *lengths: int, lease_number: int = 1) -> CheckpointReference:
