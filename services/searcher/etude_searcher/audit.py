@@ -5,7 +5,6 @@ causes lead to the same decisions) and with what the metrics service knows (no r
 goes on after its end, no checkpoint that nobody knows of).
 """
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -73,10 +72,18 @@ def _check_log(decisions: Sequence[Item]) -> Iterator[str]:
         if decision["seq"] != place:
             yield f"decision {place} is missing: {decision['seq']} comes after {place - 1}"
             return
-    decided = Counter(map(_reported, filter(_is_validation, decisions)))
-    for (trial_id, length), count in decided.items():
-        if count > 1:
-            yield f"trial {trial_id} at {length} was decided {count} times"
+    due: dict[int, int] = {}  # by trial: the target that a result is awaited for
+    for decision in decisions:
+        if _is_validation(decision):
+            trial_id, length = _reported(decision)
+            target = due.pop(trial_id, None)
+            if target is None or length < target:
+                yield f"decision {decision['seq']} decides on trial {trial_id} at {length}, which was not awaited"
+        for event in decision["events"]:
+            if event["type"] in _TARGETS:
+                due[_trial(event)] = next(iter(event["data"]["train_until"].values()))
+            elif event["type"] in _ANSWERS:
+                due.pop(_trial(event), None)
     for decision in filter(_is_validation, decisions):
         trial_id, _ = _reported(decision)
         answers = [e["type"] for e in decision["events"] if e["type"] in _ANSWERS and _trial(e) == trial_id]

@@ -12,11 +12,13 @@ from etude.config import ExperimentConfig, Explore, Expression, Int, Parameter
 from etude.events import Hyperparameters
 from etude_searcher.plugins import SAMPLERS, plugin
 from etude_searcher.samplers import Sampler
+from etude_searcher.samplers.grid import finite_points
 from etude_searcher.samplers.random import draw
 from etude_searcher.samplers.sampler import nested
 
 _REDRAWS = 100
 _TRIES = 10_000
+_MOST_LISTED = 10_000
 _EXPLORE_STREAM = 0xE7
 
 
@@ -64,18 +66,26 @@ class Drawing:
         for attempt in range(_TRIES):
             generator = np.random.default_rng((self._seed, trial_id, attempt))
             values = self._space.active(self.sampler.draw(trial_id, generator, attempt))
-            if trial_id == 1 and attempt == 0:
+            if trial_id == 1 and attempt < _REDRAWS:  # what has no prior is drawn until the constraints hold
                 values = self._space.active(_overlay(values, self._priors()))
             if not self._fits(values):
                 continue
-            if self._repeats(values) and redraws < _REDRAWS:  # a space may hold fewer points than trials
+            if self._repeats(values) and redraws < _REDRAWS:
                 redraws += 1
                 continue
+            if self._repeats(values):
+                values = self._point_that_is_left(generator) or values
             return self.remember(values)
         raise NoDrawError(
             f"none of {_TRIES} draws satisfies constraints: {'; '.join(self._config.constraints)}; "
             "widen the ranges, or the constraints"
         )
+
+    def _point_that_is_left(self, generator: np.random.Generator) -> Hyperparameters | None:
+        """One of the last points of a small space that no trial has; None if there is none, or the space is large."""
+        left = [values for values in finite_points(self._space, _MOST_LISTED) if self._fits(values)]
+        left = [values for values in left if not self._repeats(values)]
+        return left[int(generator.integers(len(left)))] if left else None
 
     def explored(self, trial_id: int, source: Hyperparameters, explore: Explore) -> Hyperparameters:
         """The hyperparameters of a clone: each drawn anew, or a step away from its source's.

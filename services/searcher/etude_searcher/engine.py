@@ -22,6 +22,7 @@ from etude.events import (
 )
 from etude_searcher.asking import NonsenseError, operations
 from etude_searcher.drawing import Drawing
+from etude_searcher.failures import Failures
 from etude_searcher.methods import Clone, Close, Continue, Create, Operation, Pause, SearchMethod, UnchangeableError
 from etude_searcher.methods.custom import CustomSearch
 from etude_searcher.plugins import METHODS, plugin
@@ -72,6 +73,9 @@ class SearchEngine:
         self._recorded: Mapping[int, Hyperparameters] = {}
         self._open = 0
         self._metric_seen = False
+        self._failures = Failures(config.max_failed_trials)
+        self.may_give_up = True
+        """False while a recorded decision is made again that did not: earlier versions gave up less early."""
 
     # What happens
 
@@ -82,15 +86,14 @@ class SearchEngine:
     def validation_completed(
         self, trial_id: int, length: int, metrics: Mapping[str, float], checkpoint: str | None = None
     ) -> list[Event]:
-        """Decide on a validation at a target: exactly one of continued, paused or closed for its trial, maybe more.
+        """Decide on a validation: exactly one of continued, paused or closed for its trial, maybe more.
 
-        A metric that is missing or not a number closes the trial as errored; if none was ever reported, and this is
-        the first validation, the search fails, as every other trial would.
+        The first at or past a target counts for it: to the method the trial is at its target, and the best trial is
+        shown with its true length. A metric that is missing or not a number closes the trial as errored; if none was
+        ever reported, and this is the first validation, the search fails, as every other trial would.
         """
         trial = self.trials[trial_id]
-        assert trial.open and trial.training and trial.target == length, (
-            f"no result of trial {trial_id} is due at {length}"
-        )
+        assert self.expects(trial_id, length), f"no result of trial {trial_id} is due at {length}"
         trial.training = False
         searcher = self.config.searcher
         value = metrics.get(searcher.metric)
@@ -108,18 +111,21 @@ class SearchEngine:
             )
         cost = value if searcher.smaller_is_better else -value
         trial.checkpoint = checkpoint
-        self._drawing.sampler.observe(trial_id, trial.hyperparameters, length, cost)
-        return self._carry_out(self.method.validation_completed(trial_id, length, cost))
+        self._failures.record_result()
+        self._drawing.sampler.observe(trial_id, trial.hyperparameters, trial.target, cost)
+        return self._carry_out(self.method.validation_completed(trial_id, trial.target, cost))
 
     def trial_exited(self, trial_id: int, reason: ExitReason, detail: str = "") -> list[Event]:
         """Decide how to go on without a trial, which is closed."""
         trial = self.trials[trial_id]
         self._end(trial)
         trial.given_up = reason in (ExitReason.RESTARTS_USED_UP, ExitReason.NOT_RETRYABLE)
-        return [
-            self._closed(trial, _CLOSED_AS[reason], detail),
-            *self._carry_out(self.method.trial_exited(trial_id, reason)),
-        ]
+        closed = self._closed(trial, _CLOSED_AS[reason], detail)
+        failure = self._failures.record_exit(reason, detail, len(self.trials))
+        if failure is not None and self.may_give_up:
+            self.failure = failure
+            return [closed, *self.close_all(CloseReason.CANCELED)]
+        return [closed, *self._carry_out(self.method.trial_exited(trial_id, reason))]
 
     def retry(self, trial_ids: Iterable[int]) -> list[Event]:
         """Try trials again that were given up, as if nobody had given them up.
@@ -157,6 +163,7 @@ class SearchEngine:
             self._drawing = before
             raise
         self.config = config
+        self._failures.max_failed_trials = config.max_failed_trials
         return self._carry_out(operations)
 
     def answer(self, answer: SearchAnswered) -> list[Event]:
@@ -190,13 +197,15 @@ class SearchEngine:
         return self.failure is not None or (bool(self.trials) and self._open == 0)
 
     def progress(self) -> float:
-        """From 0 to 1."""
+        """From 0 to 1; 1 at the end."""
+        if self.finished and self.failure is None:
+            return 1.0
         return min(max(self.method.progress(), 0.0), 1.0)
 
     def expects(self, trial_id: int, length: int) -> bool:
-        """Is a result of this trial at this length awaited?"""
+        """Is a result of this trial awaited, and is it this one? A script may overshoot its target."""
         trial = self.trials.get(trial_id)
-        return trial is not None and trial.open and trial.training and trial.target == length
+        return trial is not None and trial.open and trial.training and trial.target <= length
 
     def outstanding(self) -> list[Event]:
         """Requests for all that is awaited, as they would be made now."""
@@ -240,6 +249,7 @@ class SearchEngine:
             "failure": self.failure,
             "metric_seen": self._metric_seen,
             "last_trial": self._last_trial,
+            "failures": self._failures.snapshot(),
             "sampler": self._drawing.sampler.snapshot(),
         }
 
@@ -253,6 +263,10 @@ class SearchEngine:
         engine.failure = snapshot["failure"]
         engine._metric_seen = snapshot["metric_seen"]
         engine._last_trial = snapshot["last_trial"]
+        if "failures" in snapshot:
+            engine._failures.restore(snapshot["failures"])
+        elif engine.best is not None:  # a snapshot of an earlier version
+            engine._failures.record_result()
         drawn = {trial.trial_id: trial.hyperparameters for trial in engine.trials.values()}
         engine._drawing.remember_all(drawn.values())
         engine._drawing.sampler.restore(snapshot["sampler"], drawn)
@@ -299,7 +313,15 @@ class SearchEngine:
             self._open += 1
 
     def _carry_out(self, operations: Iterable[Operation]) -> list[Event]:
-        return [self._event(operation) for operation in operations]
+        """Say what is to be done; a search that can draw no more fails, and closes all trials."""
+        events: list[Event] = []
+        for operation in operations:
+            try:
+                events.append(self._event(operation))
+            except ValueError as error:
+                self.failure = f"no hyperparameters can be drawn: {error}"
+                return [*events, *self.close_all(CloseReason.CANCELED)]
+        return events
 
     def _event(self, operation: Operation) -> Event:
         match operation:

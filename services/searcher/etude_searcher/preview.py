@@ -69,6 +69,8 @@ def preview(config: ExperimentConfig, seed: int = 0) -> Preview:
     simulation = Simulation(config, lambda _, length: ({metric: 0.0}, float(length)), workers=_ALL, seed=seed)
     simulation.engine.deliberate = False
     outcome = simulation.run()
+    if outcome.failure is not None:
+        raise ValueError(outcome.failure)
     method = simulation.engine.method
     counts: Counter[tuple[int, tuple[int, ...]]] = Counter()
     for trial_id, targets in outcome.targets.items():

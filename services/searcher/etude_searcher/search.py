@@ -133,6 +133,8 @@ class Search:
             events = self._reject([Problem("searcher", str(error))])
         else:
             events = [self._activated(), *self._start()]
+            if self.engine.failure is not None:  # what is wrong with a constraint may show when it is drawn
+                events = self._reject([Problem("hyperparameters", self.engine.failure)])
         return self._decision(self.created, cause_id, events)
 
     def decide(self, event: Event, cause_id: str = "") -> Decision | None:
@@ -159,8 +161,10 @@ class Search:
         match event:
             case ExperimentCreated():
                 return 0 if self.seq else None
-            case ValidationCompleted():
-                return self._decided.get((event.trial_id, event.length.amount))
+            case ValidationCompleted(trial_id=trial_id, length=length):
+                if self.engine is not None and not self.state.ended and self.engine.expects(trial_id, length.amount):
+                    return None  # past a second target, too, which was not known when the first was decided
+                return self._decided.get((trial_id, length.amount))
             case TrialExited():
                 return self._exited.get((event.trial_id, event.attempt))
             case SearchAnswered():
@@ -191,12 +195,14 @@ class Search:
         """Decide on the cause of a recorded decision, with the draws that it holds."""
         if self.engine is not None:
             self.engine.recall(decision.events)
+            self.engine.may_give_up = any(isinstance(event, ExperimentFailed) for event in decision.events)
         if isinstance(decision.cause, ExperimentCreated):
             made: Decision | None = self._replay_start(decision)
         else:
             made = self.decide(decision.cause, decision.cause_id)
         if self.engine is not None:
             self.engine.recall(())
+            self.engine.may_give_up = True
         return made
 
     def snapshot(self) -> dict[str, Any]:

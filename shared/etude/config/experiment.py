@@ -103,6 +103,8 @@ class ExperimentConfig(_Section):
     checkpoint_policy: Literal["best", "all", "none"] = "best"
     checkpoint_storage: CheckpointStorage = CheckpointStorage()
     max_restarts: Annotated[int, Field(ge=0)] = 5
+    max_failed_trials: Annotated[int, Field(ge=0)] | None = None
+    """Trials that may fail for good before the experiment fails; by default any number."""
     preemption_timeout: Annotated[float, Field(gt=0)] | None = None
     """Seconds in which a trial must end when its slots are wanted back, for it may have a checkpoint to save."""
     reproducibility: Reproducibility = Reproducibility()

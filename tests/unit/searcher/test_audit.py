@@ -1,8 +1,9 @@
 """The audit finds nothing in a sound experiment, and each kind of damage by itself."""
 
 import copy
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +17,13 @@ from etude_searcher.handlers import SearchHandlers
 from tests.unit.make import NOW, created, envelope, validation
 from tests.unit.metrics.api.asking import Api
 
-pytest_plugins = ["tests.unit.metrics.api.conftest"]
+
+@pytest.fixture
+async def api(tmp_path: Path) -> AsyncIterator[Api]:
+    made = Api(tmp_path / "storage")
+    await made.store.open()
+    yield made
+    await made.http.aclose()
 
 
 class Experiment:
@@ -132,7 +139,7 @@ def bury_an_event(records: Records) -> Records:
     ("damage", "finding"),
     [
         (lose_a_decision, "decision 2 is missing: 3 comes after 1"),
-        (decide_twice, "trial 2 at 400 was decided 2 times"),
+        (decide_twice, "decision 5 decides on trial 2 at 400, which was not awaited"),
         (answer_nothing, "decision 1 answers trial 2 0 times: "),
         (decide_otherwise, "decision 2 is made differently now; see etude experiment replay"),
         (lose_a_validation, "trial 2 at 400 was decided, but its validation is not stored"),

@@ -14,11 +14,14 @@ class Adaptive(Brackets):
     def __init__(self, config: AdaptiveConfig, new_trial: NewTrial, points: int | None = None) -> None:
         most = min(config.max_rungs, rungs_that_fit(config.max_length.amount, config.divisor))
         self.rungs = config.bracket_rungs or bracket_rungs(most, config.mode)
-        super().__init__((SyncHalving(bracket, new_trial, points), 1) for bracket in self._configs(config))
+        super().__init__(
+            ((SyncHalving(bracket, new_trial, points), 1) for bracket in self._configs(config)),
+            config.max_concurrent_trials,
+        )
 
     def change(self, config: AdaptiveConfig) -> list[Operation]:
         """More or fewer at a time, and a longer end."""
-        return self.change_each(self._configs(config))
+        return self.change_each(self._configs(config), config.max_concurrent_trials)
 
     def _configs(self, config: AdaptiveConfig) -> list[SyncHalvingConfig]:
         budgets = shared_evenly(config.budget.amount, len(self.rungs))

@@ -25,14 +25,17 @@ class AdaptiveAsha(Brackets):
         self._points = points
         self.rungs = (config.bracket_rungs or bracket_rungs(most, config.mode))[:trials]
         configs = self._configs(config, [1] * len(self.rungs))
-        super().__init__((AsyncHalving(bracket, new_trial), bracket.max_trials) for bracket in configs)
+        super().__init__(
+            ((AsyncHalving(bracket, new_trial), bracket.max_trials) for bracket in configs),
+            config.max_concurrent_trials,
+        )
 
     def change(self, config: AdaptiveAshaConfig) -> list[Operation]:
         """The brackets stay as they are, and share what is new as they shared what was there."""
         begun = [max(bracket.created, 1) for bracket in self.brackets if isinstance(bracket, AsyncHalving)]
         if sum(begun) > config.max_trials:
             raise UnchangeableError(f"{sum(begun)} trials have been begun; max_trials can only grow")
-        return self.change_each(self._configs(config, begun))
+        return self.change_each(self._configs(config, begun), config.max_concurrent_trials)
 
     def _configs(self, config: AdaptiveAshaConfig, at_least: list[int]) -> list[AsyncHalvingConfig]:
         trials = config.max_trials if self._points is None else min(config.max_trials, self._points)

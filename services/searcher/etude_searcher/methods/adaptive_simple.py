@@ -20,11 +20,14 @@ class AdaptiveSimple(Brackets):
         most = min(config.max_rungs, rungs_that_fit(length, d), rungs_that_fit(trials, d))
         self.rungs = (config.bracket_rungs or bracket_rungs(most, config.mode))[:trials]
         configs = self._configs(config)
-        super().__init__((SyncHalving(bracket, new_trial), bracket.max_trials or 1) for bracket in configs)
+        super().__init__(
+            ((SyncHalving(bracket, new_trial), bracket.max_trials or 1) for bracket in configs),
+            config.max_concurrent_trials,
+        )
 
     def change(self, config: AdaptiveSimpleConfig) -> list[Operation]:
         """The brackets stay as they are, and share evenly what is new."""
-        return self.change_each(self._configs(config))
+        return self.change_each(self._configs(config), config.max_concurrent_trials)
 
     def _trials(self, config: AdaptiveSimpleConfig) -> int:
         return config.max_trials if self._points is None else min(config.max_trials, self._points)

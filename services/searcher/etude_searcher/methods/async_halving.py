@@ -107,7 +107,7 @@ class AsyncHalving(Halving):
         best = math.floor(len(rung) / self._divisor)
         if self._stop_once:
             best = max(best, 1)
-            goes_on = rank < best
+            goes_on = rank < best or metric <= rung.metric(best - 1)  # of equals all go on
             self._explain(rung, trial_id, rank, best, "goes on" if goes_on else "is stopped")
             if goes_on:
                 return self._promote(trial_id)

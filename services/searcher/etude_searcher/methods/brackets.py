@@ -1,12 +1,15 @@
 """Brackets: several searches in one, each with a share of trials and concurrency. A composition of methods."""
 
+import math
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import astuple
 from typing import Any
 
 from etude.config import Mode
 from etude.events import ExitReason
 from etude_searcher.methods.method import SearchMethod, UnchangeableError
-from etude_searcher.methods.operation import Clone, Create, Operation
+from etude_searcher.methods.operation import Clone, Continue, Create, Operation, Pause
 
 Weighted = tuple[SearchMethod, float]
 """A bracket, and its share of the whole for progress."""
@@ -15,36 +18,55 @@ Weighted = tuple[SearchMethod, float]
 class Brackets(SearchMethod):
     """Hands each result to the bracket that asked for it.
 
+    The brackets share one limit of trials that train at a time. Each also has a share of its own, of at least one
+    trial; where these add up to more than the limit, what a bracket wants is held back until a trial has ended.
+
     Parameters
     ----------
     brackets : in the order in which they start
+    limit : trials of all brackets that train at a time; 0 for as many as the brackets want
     """
 
-    def __init__(self, brackets: Iterable[Weighted]) -> None:
+    def __init__(self, brackets: Iterable[Weighted], limit: int = 0) -> None:
         pairs = list(brackets)
+        self._limit = limit or math.inf
+        self._training: set[int] = set()
+        self._held: deque[Create | Clone | Continue] = deque()
         self.brackets = [bracket for bracket, _ in pairs]
         whole = sum(weight for _, weight in pairs)
         self._weights = [weight / whole for _, weight in pairs]
         self._bracket_of: dict[int, int] = {}
 
     def start(self) -> list[Operation]:
-        return [op for number in range(len(self.brackets)) for op in self._ask(number, lambda b: b.start())]
+        return self._admit(
+            [op for number in range(len(self.brackets)) for op in self._ask(number, lambda b: b.start())]
+        )
 
     def validation_completed(self, trial_id: int, length: int, metric: float) -> list[Operation]:
-        return self._ask(self._bracket_of[trial_id], lambda b: b.validation_completed(trial_id, length, metric))
+        self._training.discard(trial_id)
+        wanted = self._ask(self._bracket_of[trial_id], lambda b: b.validation_completed(trial_id, length, metric))
+        if self._limit < math.inf:  # whoever has just given a place free is asked first whether he keeps it
+            wanted.sort(key=lambda operation: operation.trial_id != trial_id)
+        operations = self._admit(wanted)
+        if not any(operation.trial_id == trial_id for operation in operations):  # it goes on when it is its turn
+            operations.insert(0, Pause(trial_id))
+        return operations
 
     def trial_exited(self, trial_id: int, reason: ExitReason) -> list[Operation]:
-        return self._ask(self._bracket_of[trial_id], lambda b: b.trial_exited(trial_id, reason))
+        self._training.discard(trial_id)
+        self._held = deque(operation for operation in self._held if operation.trial_id != trial_id)
+        return self._admit(self._ask(self._bracket_of[trial_id], lambda b: b.trial_exited(trial_id, reason)))
 
     def trial_returned(self, trial_id: int) -> list[Operation]:
-        return self._ask(self._bracket_of[trial_id], lambda b: b.trial_returned(trial_id))
+        return self._admit(self._ask(self._bracket_of[trial_id], lambda b: b.trial_returned(trial_id)))
 
-    def change_each(self, configs: Sequence[Any]) -> list[Operation]:
+    def change_each(self, configs: Sequence[Any], limit: int = 0) -> list[Operation]:
         """Change every bracket, or none.
 
         Parameters
         ----------
         configs : of each bracket
+        limit : as for the constructor
         """
         if len(configs) != len(self.brackets):
             raise UnchangeableError("a longer max_length would have other brackets; create a new experiment")
@@ -57,7 +79,8 @@ class Brackets(SearchMethod):
             for bracket, snapshot in zip(self.brackets, before, strict=True):
                 bracket.restore(snapshot)
             raise
-        return operations
+        self._limit = limit or math.inf
+        return self._admit(operations)
 
     def progress(self) -> float:
         """The brackets' own, weighted."""
@@ -67,12 +90,18 @@ class Brackets(SearchMethod):
         return {
             "brackets": [bracket.snapshot() for bracket in self.brackets],
             "bracket_of": list(self._bracket_of.items()),
+            "training": sorted(self._training),
+            "held": [_written(operation) for operation in self._held],
         }
 
     def restore(self, snapshot: dict[str, Any]) -> None:
         for bracket, state in zip(self.brackets, snapshot["brackets"], strict=True):
             bracket.restore(state)
         self._bracket_of = dict(snapshot["bracket_of"])
+        if "training" not in snapshot:  # of an earlier version, which counted nothing
+            self._limit = math.inf
+        self._training = set(snapshot.get("training", ()))
+        self._held = deque(map(_read, snapshot.get("held", ())))
 
     def rungs_of(self, trial_id: int) -> tuple[int, list[int]]:
         number = self._bracket_of[trial_id]
@@ -82,6 +111,24 @@ class Brackets(SearchMethod):
         """Number of the bracket that a trial is in, from 0."""
         return self._bracket_of[trial_id]
 
+    def _admit(self, wanted: Iterable[Operation]) -> list[Operation]:
+        """What is done at once of what the brackets want; what is held back is done as soon as it can be."""
+        operations: list[Operation] = []
+        for operation in wanted:
+            if isinstance(operation, Create | Clone | Continue):
+                if self._held or len(self._training) >= self._limit:
+                    self._held.append(operation)
+                    continue
+                self._training.add(operation.trial_id)
+            else:
+                self._training.discard(operation.trial_id)
+            operations.append(operation)
+        while self._held and len(self._training) < self._limit:
+            admitted = self._held.popleft()
+            self._training.add(admitted.trial_id)
+            operations.append(admitted)
+        return operations
+
     def _ask(self, number: int, question: Callable[[SearchMethod], list[Operation]]) -> list[Operation]:
         operations = question(self.brackets[number])
         for reason in self.brackets[number].take_reasons():
@@ -90,6 +137,16 @@ class Brackets(SearchMethod):
             if isinstance(operation, Create | Clone):
                 self._bracket_of[operation.trial_id] = number
         return operations
+
+
+def _written(operation: Create | Clone | Continue) -> list[Any]:
+    return [type(operation).__name__, *astuple(operation)]
+
+
+def _read(written: list[Any]) -> Create | Clone | Continue:
+    kinds: dict[str, Any] = {kind.__name__: kind for kind in (Create, Clone, Continue)}
+    made: Create | Clone | Continue = kinds[written[0]](*written[1:])
+    return made
 
 
 def rungs_that_fit(length: int, divisor: float) -> int:

@@ -18,11 +18,14 @@ class Hyperband(Brackets):
 
     def __init__(self, config: HyperbandConfig, new_trial: NewTrial, points: int | None = None) -> None:
         configs = _configs(config)
-        super().__init__((SyncHalving(bracket, new_trial, points), bracket.max_trials or 1) for bracket in configs)
+        super().__init__(
+            ((SyncHalving(bracket, new_trial, points), bracket.max_trials or 1) for bracket in configs),
+            config.max_concurrent_trials,
+        )
 
     def change(self, config: HyperbandConfig) -> list[Operation]:
         """More or fewer at a time."""
-        return self.change_each(_configs(config))
+        return self.change_each(_configs(config), config.max_concurrent_trials)
 
 
 def _configs(config: HyperbandConfig) -> list[SyncHalvingConfig]:

@@ -112,8 +112,9 @@ class PopulationBasedTraining(SearchMethod):
             f"round {self._round} is over: the worst {surplus} of {len(ranked)} are replaced, and {failed} that failed"
         )
         survivors, worst = ranked[: len(ranked) - surplus], ranked[len(ranked) - surplus :]
-        self._waiting.extend((trial, None) for trial in survivors)
+        # clones first: while they wait for their turn, no source trains on from the checkpoint that they begin from
         self._waiting.extend((None, survivors[n % len(survivors)]) for n in range(len(worst) + failed))
+        self._waiting.extend((trial, None) for trial in survivors)
         for trial in worst:
             del self._age[trial]
         return [Close(trial, CloseReason.STOPPED) for trial in worst]

@@ -37,6 +37,10 @@ class Rung:
         """The trial at a rank."""
         return self._results[rank][2]
 
+    def metric(self, rank: int) -> float:
+        """The metric at a rank."""
+        return self._results[rank][0]
+
     def unpromoted(self) -> list[int]:
         """The trials that nobody promoted, best first."""
         return [trial for _, _, trial in self._results if trial not in self.promoted]

@@ -1,5 +1,6 @@
 """Grid sampling: every point of the grid once, in order."""
 
+import itertools
 import json
 import math
 from collections.abc import Iterator, Mapping
@@ -63,6 +64,31 @@ class GridSampler(Sampler):
             if key not in seen and (fits is None or fits(values)):
                 seen.add(key)
                 yield values
+
+
+def finite_points(space: Space, most: int) -> Iterator[Hyperparameters]:
+    """All points of a space if it has no more than ``most``; what a condition makes equal comes more than once."""
+    axes = [(path, _all_values(parameter)) for path, parameter in space.parameters()]
+    if any(values is None for _, values in axes) or math.prod(len(values or ()) for _, values in axes) > most:
+        return
+    for point in itertools.product(*(values or () for _, values in axes)):
+        yield space.active(nested(dict(zip((path for path, _ in axes), point, strict=True))))
+
+
+def _all_values(parameter: Parameter) -> list[JsonValue] | None:
+    """All that a hyperparameter can be; None if that is a continuum."""
+    match parameter:
+        case Const() | Categorical():
+            return axis(parameter)
+        case Int(step=None):
+            return list(range(parameter.minval, parameter.maxval + 1)) if _is_short(parameter) else None
+        case Int() | Double() | Log() if parameter.step is not None:
+            return axis(parameter.model_copy(update={"count": None}))
+    return None
+
+
+def _is_short(parameter: Int) -> bool:
+    return parameter.maxval - parameter.minval < _MOST_LISTED
 
 
 def axis(parameter: Parameter) -> list[JsonValue]:

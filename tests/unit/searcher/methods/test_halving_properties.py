@@ -4,6 +4,7 @@ import itertools
 import json
 import math
 from collections import defaultdict
+from collections.abc import Iterator
 from typing import Any
 
 from hypothesis import given, settings
@@ -63,8 +64,7 @@ def searchers() -> st.SearchStrategy[dict[str, Any]]:
     )
 
 
-def build(made: ExperimentConfig, created: int = 0) -> SearchMethod:
-    numbers = itertools.count(created + 1)
+def build(made: ExperimentConfig, numbers: Iterator[int]) -> SearchMethod:
     method: SearchMethod = plugin(METHODS, made.searcher.name)(made.searcher, lambda: next(numbers), None)
     return method
 
@@ -74,7 +74,8 @@ class Drive:
 
     def __init__(self, made: ExperimentConfig) -> None:
         self.config = made
-        self.method = build(made)
+        self.numbers = itertools.count(1)
+        self.method = build(made, self.numbers)
         self.training: dict[int, int] = {}
         self.open: set[int] = set()
         self.targets: dict[int, list[int]] = defaultdict(list)
@@ -106,7 +107,7 @@ class Drive:
                     assert reopens or trial in self.open
                     self.open.add(trial)
         limit = self.config.searcher.max_concurrent_trials
-        if limit and not isinstance(self.method, Brackets):
+        if limit:
             assert len(self.training) <= max(limit, before + (reporter is not None))
         assert 0 <= self.method.progress() <= 1 + 1e-9
 
@@ -143,7 +144,7 @@ class Drive:
     def restart(self) -> None:
         """Put the method away as JSON, and go on with the one that is read back."""
         written = json.dumps(self.method.snapshot(), allow_nan=False)
-        self.method = build(self.config, self.created)
+        self.method = build(self.config, self.numbers)
         self.method.restore(json.loads(written))
         assert json.dumps(self.method.snapshot()) == written
 
