@@ -338,6 +338,12 @@ class SearchHandlers:
             search = Search(created)
         search.replay(decisions)
         log.info("search loaded", experiment_id=experiment_id, decisions=search.seq, replayed=len(decisions))
+        if search.diverged_at is not None:
+            log.warning(
+                "the log holds a decision that this version would have made otherwise; what it holds counts",
+                experiment_id=experiment_id,
+                seq=search.diverged_at,
+            )
         return search
 
     async def _said_before(self, experiment_id: str, seq: int, search: Search, work: _Work) -> list[Envelope]:

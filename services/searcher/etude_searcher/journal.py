@@ -12,6 +12,8 @@ from etude.store import Document
 from etude_searcher.search import Decision, Search, State
 
 SNAPSHOT_EVERY = 1000
+SNAPSHOT_FORMAT = 1
+"""Of this version. A snapshot of a newer one is passed over: the log before it holds all that it says."""
 _PART = 8 * 2**20  # characters, half of what MongoDB takes in a document
 
 
@@ -53,6 +55,7 @@ def snapshot_documents(experiment_id: str, search: Search) -> list[Document]:
             "_id": f"{experiment_id}:{turn}:{number}",
             "experiment_id": experiment_id,
             "seq": search.seq,
+            "format": SNAPSHOT_FORMAT,
             "part": number,
             "parts": len(parts),
             "data": part,
@@ -62,9 +65,10 @@ def snapshot_documents(experiment_id: str, search: Search) -> list[Document]:
 
 
 def latest_snapshot(documents: Sequence[Document]) -> Search | None:
-    """The newest search that is whole, if there is one."""
-    for seq in sorted({document["seq"] for document in documents}, reverse=True):
-        parts = sorted((d for d in documents if d["seq"] == seq), key=lambda d: int(d["part"]))
+    """The newest search that is whole and of a format that is known, if there is one."""
+    known = [document for document in documents if document.get("format", 1) <= SNAPSHOT_FORMAT]
+    for seq in sorted({document["seq"] for document in known}, reverse=True):
+        parts = sorted((d for d in known if d["seq"] == seq), key=lambda d: int(d["part"]))
         if len(parts) == parts[0]["parts"]:
             packed = "".join(part["data"] for part in parts)
             return Search.restore(json.loads(zlib.decompress(base64.b85decode(packed))))

@@ -30,7 +30,11 @@ from etude.events import (
     ExperimentRejected,
     ExperimentRetryRequested,
     SearchAnswered,
+    TrialClosed,
+    TrialContinued,
     TrialExited,
+    TrialPaused,
+    TrialRequested,
     ValidationCompleted,
 )
 from etude_searcher.asking import Asking
@@ -114,6 +118,8 @@ class Search:
         self._answered: dict[int, int] = {}  # questions to the decisions that their answers led to
         self._requests: dict[str, int] = {}  # by id: a pause that comes again after an activation is none
         self._told: tuple[float, object] = (-1.0, None)
+        self.diverged_at: int | None = None
+        """First recorded decision that this version would have made otherwise; what was recorded was announced."""
 
     @property
     def pool(self) -> str:
@@ -189,7 +195,10 @@ class Search:
         """Take over recorded decisions, in order, with the draws that they hold."""
         for decision in decisions:
             assert decision.seq == self.seq, f"decision {decision.seq} where {self.seq} was due"
-            self.again(decision)
+            made = self.again(decision)
+            if self.diverged_at is None and (made is None or _essence(made) != _essence(decision)):
+                self.diverged_at = decision.seq
+            self.seq = decision.seq + 1
 
     def again(self, decision: Decision) -> Decision | None:
         """Decide on the cause of a recorded decision, with the draws that it holds."""
@@ -439,3 +448,12 @@ class Search:
             f"no trial of {len(engine.trials)} gave a usable result; the trials' logs and reasons say why"
         )
         return ExperimentFailed(revision=self.seq, reason=reason, best=engine.best)
+
+
+def _essence(decision: Decision) -> list[Event]:
+    """What a decision does, without its words and figures, which another version may choose otherwise."""
+    return [
+        event.model_copy(update={"detail": ""}) if isinstance(event, TrialClosed) else event
+        for event in decision.events
+        if isinstance(event, TrialRequested | TrialContinued | TrialPaused | TrialClosed)
+    ]

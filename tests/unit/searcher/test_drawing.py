@@ -120,3 +120,18 @@ def test_a_clone_may_be_drawn_anew() -> None:
     ]
     assert len({clone["x"] for clone in clones}) == 49
     assert {clone["c"] for clone in clones} == {"a", "b"}
+
+
+def test_a_prior_survives_a_draw_of_the_others_that_breaks_a_constraint() -> None:
+    space = {**WIDTHS, "hidden": {**WIDTHS["hidden"], "prior": 40}}
+    for seed in range(20):
+        values: Any = drawing(space, seed, constraints=["hidden <= 4 * embed"]).first(1)
+        assert values["hidden"] == 40
+        assert values["embed"] >= 10
+
+
+def test_every_point_of_a_small_space_is_drawn_once_before_any_is_drawn_again() -> None:
+    space = {"a": {"type": "int", "minval": 1, "maxval": 20}, "b": {"type": "categorical", "vals": list(range(10))}}
+    made = drawing(space, searcher={"max_trials": 200})
+    drawn: list[Any] = [made.first(trial) for trial in range(1, 201)]
+    assert len({(values["a"], values["b"]) for values in drawn}) == 200

@@ -5,6 +5,7 @@ import math
 
 import pytest
 
+from etude.config import parse
 from etude.events import (
     CloseReason,
     ExitReason,
@@ -16,7 +17,7 @@ from etude.events import (
 )
 from etude_searcher.engine import SearchEngine
 from etude_searcher.plugins import UnknownPluginError
-from tests.unit.make import config
+from tests.unit.make import config, raw_config
 
 HALVING = {"name": "async_halving", "max_length": 9000, "num_rungs": 3, "divisor": 3, "max_trials": 12}
 CATEGORIES = {"c": {"type": "categorical", "vals": [1, 2, 3]}}
@@ -195,3 +196,106 @@ def test_closing_all_leaves_nothing_open() -> None:
     closed = search.close_all(CloseReason.CANCELED)
     assert [event.trial_id for event in closed] == [2, 3, 4]
     assert search.finished
+
+
+def test_the_first_report_past_a_target_counts_for_it_and_keeps_its_true_length() -> None:
+    search = engine({"max_trials": 1})
+    search.start()
+    assert not search.expects(1, 399)
+    assert search.expects(1, 403)
+    [closed] = search.validation_completed(1, 403, {"loss": 0.5})
+    assert isinstance(closed, TrialClosed)
+    assert closed.reason is CloseReason.FINISHED
+    assert search.best is not None
+    assert search.best.length == 403
+
+
+def test_a_report_past_two_targets_counts_for_one_at_a_time() -> None:
+    search = engine({**HALVING, "max_concurrent_trials": 3})
+    search.start()
+    search.validation_completed(1, 1000, {"loss": 0.5})
+    search.validation_completed(2, 1000, {"loss": 0.6})
+    [continued] = search.validation_completed(3, 4000, {"loss": 0.1})
+    assert continued == TrialContinued(trial_id=3, train_until=Length.batches(3000))
+    assert search.expects(3, 4000)  # the same report, told again, counts for the second target
+
+
+def test_a_model_that_calls_everything_invalid_fails_the_search() -> None:
+    search = engine({"max_concurrent_trials": 1})
+    search.start()
+    for trial in range(1, 11):
+        assert not search.finished
+        search.trial_exited(trial, ExitReason.INVALID_HYPERPARAMETERS, "depth must be even")
+    assert search.finished
+    assert search.failure is not None
+    assert "depth must be even" in search.failure
+
+
+def test_trials_are_closed_when_the_search_gives_up() -> None:
+    search = engine({"max_trials": 6, "max_concurrent_trials": 4})
+    search.start()
+    events = [search.trial_exited(n, ExitReason.NOT_RETRYABLE, "ImportError: no torch") for n in (1, 2, 3)][-1]
+    assert [(event.trial_id, event.reason) for event in events if isinstance(event, TrialClosed)] == [
+        (3, CloseReason.ERRORED),
+        (4, CloseReason.CANCELED),
+        (5, CloseReason.CANCELED),
+        (6, CloseReason.CANCELED),
+    ]
+    assert search.failure == "3 trials failed alike, and none has worked: ImportError: no torch"
+
+
+def test_a_constraint_that_fails_on_a_later_draw_fails_the_search_with_the_reason() -> None:
+    space = {"kind": {"type": "categorical", "vals": [*range(20), "many"]}}
+    search = SearchEngine(
+        config({"max_trials": 40, "max_concurrent_trials": 1}, space, constraints=["kind < 20"]), seed=3
+    )
+    search.start()
+    trial = 1
+    while not search.finished:
+        search.validation_completed(trial, 400, {"loss": 0.5})
+        trial += 1
+    assert 1 < trial < 40
+    assert search.failure is not None
+    assert search.failure.startswith("no hyperparameters can be drawn: ")
+    assert "kind < 20" in search.failure
+
+
+def test_progress_is_complete_at_the_end_whatever_was_invalid() -> None:
+    search = engine({**HALVING, "max_concurrent_trials": 1, "max_trials": 3})
+    search.start()
+    open_trials = [1]
+    while not search.finished:
+        trial = open_trials.pop()
+        number = trial if trial > 2 else 0
+        events = (
+            search.validation_completed(trial, search.trials[trial].target, {"loss": number})
+            if number
+            else search.trial_exited(trial, ExitReason.INVALID_HYPERPARAMETERS)
+        )
+        open_trials += [e.trial_id for e in events if isinstance(e, TrialRequested | TrialContinued)]
+    assert search.progress() == 1.0
+
+
+def test_a_clone_begins_from_the_checkpoint_that_its_source_was_ranked_by() -> None:
+    pbt = {
+        "name": "pbt",
+        "metric": "loss",
+        "population_size": 4,
+        "length_per_round": {"batches": 10},
+        "num_rounds": 2,
+        "replace_function": {"truncate_fraction": 0.5},
+        "max_concurrent_trials": 1,
+    }
+    search = SearchEngine(parse({**raw_config(), "searcher": pbt}), 1)
+    search.start()
+    sources = {}
+    trial, length = 1, 10
+    while not search.finished:
+        uri = f"trial{trial}@{length}"
+        for event in search.validation_completed(trial, length, {"loss": trial}, uri):
+            if isinstance(event, TrialRequested):
+                trial, length = event.trial_id, event.train_until.amount
+                sources[trial] = event.source_checkpoint
+            elif isinstance(event, TrialContinued):
+                trial, length = event.trial_id, event.train_until.amount
+    assert [sources[5], sources[6]] == ["trial1@10", "trial2@10"]

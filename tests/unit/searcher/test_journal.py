@@ -76,3 +76,15 @@ def test_an_experiment_document_tells_its_state() -> None:
     assert (document["state"], document["seq"], document["progress"], document["trials"]) == ("completed", 5, 1.0, 4)
     assert document["best"]["trial_id"] == 1
     json.dumps(document, allow_nan=False)
+
+
+def test_a_snapshot_of_a_newer_format_gives_way_to_one_that_can_be_read(monkeypatch) -> None:
+    monkeypatch.setattr(journal, "SNAPSHOT_EVERY", 1)
+    made = search()
+    before = journal.snapshot_documents("exp", made)
+    made.decide(validation(1, 400))
+    newer = [{**d, "format": journal.SNAPSHOT_FORMAT + 1, "data": "?"} for d in journal.snapshot_documents("exp", made)]
+    read = journal.latest_snapshot([*before, *newer])
+    assert read is not None
+    assert read.seq == 1
+    assert journal.latest_snapshot(newer) is None

@@ -20,6 +20,7 @@ from etude.events import (
     ExperimentProgressed,
     ExperimentRejected,
     TrialClosed,
+    TrialContinued,
     TrialExited,
     TrialRequested,
 )
@@ -198,3 +199,42 @@ def test_reminders_say_what_should_be() -> None:
     for trial in (1, 2):
         search.decide(validation(trial, 400))
     assert [type(event) for event in search.reminders()] == [ExperimentCompleted]
+
+
+def test_a_report_past_its_target_is_decided_once() -> None:
+    search, _ = begun()
+    decide(search, validation(1, 407))
+    assert search.decided(validation(1, 407)) == 1
+    assert search.decide(validation(1, 407)) is None
+    assert search.decide(validation(1, 500)) is None
+
+
+def test_a_report_past_two_targets_is_decided_twice() -> None:
+    search, _ = begun(name="async_halving", num_rungs=2, max_trials=2, max_concurrent_trials=2, stop_once=True)
+    assert kinds(decide(search, validation(1, 450)))[0] is TrialContinued
+    assert search.decided(validation(1, 450)) is None
+    assert kinds(decide(search, validation(1, 450)))[0] is TrialClosed
+    assert search.decided(validation(1, 450)) == 2
+
+
+@pytest.mark.parametrize(
+    ("constraint", "said"), [("rate > 2", "none of 10000 draws satisfies"), ("rate < 'a'", "rate < 'a'")]
+)
+def test_a_constraint_that_nothing_can_satisfy_rejects_the_experiment(constraint: str, said: str) -> None:
+    search = Search(created(raw_config(constraints=[constraint])))
+    [rejected] = search.begin().events
+    assert isinstance(rejected, ExperimentRejected)
+    assert said in rejected.errors[0].message
+    assert search.state is State.REJECTED
+
+
+def test_replay_notes_the_first_decision_that_it_would_have_made_otherwise() -> None:
+    search, zero = begun(max_trials=3, max_concurrent_trials=1)
+    decisions = [zero, decide(search, validation(1, 400)), decide(search, validation(2, 400))]
+    same, other = Search(search.created), Search(search.created)
+    same.replay(decisions)
+    assert same.diverged_at is None
+    odd = Decision(1, decisions[1].cause, "", decisions[1].events[:1])  # no trial was requested in the other version
+    other.replay([zero, odd, decisions[2]])
+    assert other.diverged_at == 1
+    assert other.seq == 3

@@ -224,3 +224,11 @@ def test_whatever_happens_every_result_is_answered_once_and_every_trial_ends(
         assert 0 <= method.progress() <= 1
     assert open_trials == set()
     assert len(method.snapshot()["rungs"][0]["results"]) == trials
+
+
+def test_stop_once_lets_an_equal_metric_go_on() -> None:
+    method = halving(stop_once=True, max_concurrent_trials=4)
+    method.start()
+    method.validation_completed(1, 1000, 0.5)
+    assert method.validation_completed(2, 1000, 0.5) == [Continue(2, 3000)]
+    assert method.validation_completed(3, 1000, 0.5) == [Continue(3, 3000)]

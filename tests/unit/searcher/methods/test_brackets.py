@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from etude.config import ExperimentConfig
-from etude_searcher.methods import Create, SearchMethod
+from etude_searcher.methods import Continue, Create, SearchMethod
 from etude_searcher.methods.brackets import (
     Brackets,
     bracket_rungs,
@@ -111,3 +111,30 @@ def test_a_result_goes_to_the_bracket_that_asked() -> None:
     made.validation_completed(second.trial_id, 800, 0.5)
     assert len(brackets(made)[0]._rungs[0]) == 0  # type: ignore[attr-defined]
     assert len(brackets(made)[1]._rungs[0]) == 1  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("name", "fields"),
+    [
+        ("adaptive_asha", {"max_trials": 16, "mode": "conservative"}),
+        ("adaptive_simple", {"max_trials": 16, "mode": "conservative"}),
+        ("adaptive", {"budget": 20_000, "mode": "conservative"}),
+        ("hyperband", {}),
+    ],
+)
+@pytest.mark.parametrize("limit", [1, 2, 3])
+def test_brackets_share_one_limit(name: str, fields: dict[str, Any], limit: int) -> None:
+    made = method(name, max_concurrent_trials=limit, **fields)
+    training = {op.trial_id: op for op in made.start() if isinstance(op, Create)}
+    reports = 0
+    while training:
+        assert len(training) <= limit
+        trial, job = training.popitem()
+        reports += 1
+        for op in made.validation_completed(trial, job.length, float(trial % 7)):
+            if isinstance(op, Create | Continue):
+                training[op.trial_id] = op
+            else:
+                training.pop(op.trial_id, None)
+    assert reports > 16
+    assert made.progress() == pytest.approx(1.0)

@@ -31,7 +31,15 @@ def test_zero_at_a_time_means_all() -> None:
     assert len(random_search(max_concurrent_trials=0).start()) == 3
 
 
-@pytest.mark.parametrize("reason", list(ExitReason))
+def test_a_trial_with_invalid_hyperparameters_is_replaced() -> None:
+    method = random_search(max_concurrent_trials=1)
+    method.start()
+    for trial in (1, 2, 3):
+        assert method.trial_exited(trial, ExitReason.INVALID_HYPERPARAMETERS) == [Create(trial + 1, 100)]
+    assert method.progress() == 0
+
+
+@pytest.mark.parametrize("reason", [r for r in ExitReason if r is not ExitReason.INVALID_HYPERPARAMETERS])
 def test_an_exited_trial_counts_as_one_of_them(reason: ExitReason) -> None:
     method = random_search(max_concurrent_trials=1)
     method.start()
