@@ -59,6 +59,32 @@ def test_of_reports_or_artifacts(tmp_path: Path, what: str) -> None:
         fills_up_and_is_freed(fleet, fill)
 
 
+def test_of_a_runner_that_starts(tmp_path: Path) -> None:
+    work, log = tmp_path / "work", tmp_path / "log"
+    variables = {"ETUDE_RUNNER_ID": "one", "ETUDE_WORK": str(work), "ETUDE_STORAGE": f"file://{tmp_path}/storage"}
+    with small_disk(work, 4) as fill, log.open("wb") as output:
+        ballast = fill()
+        runner = subprocess.Popen(
+            [sys.executable, "-m", "etude_trial_runner"], env=os.environ | variables, stdout=output, stderr=output
+        )
+        try:
+            until(lambda: "the runner waits for space on the disk" in log.read_text(), 30, log)
+            ballast.unlink()
+            until(lambda: (work / "one" / "spool.db").exists(), 30, log)
+        finally:
+            runner.kill()
+            runner.wait()
+    assert "Traceback" not in log.read_text()
+
+
+def until(condition: Callable[[], bool], seconds: float, log: Path) -> None:
+    """Wait for something to happen."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, log.read_text()
+        time.sleep(0.05)
+
+
 def test_of_the_database(tmp_path: Path) -> None:
     with small_disk(tmp_path / "mongod" / "data", 512) as fill, running_fleet(tmp_path) as fleet:
         experiment_id = fleet.create()
@@ -81,10 +107,7 @@ def test_of_a_run_without_servers(tmp_path: Path) -> None:
         )
         try:
             database = home / "etude.db"
-            deadline = time.monotonic() + 90
-            while not (database.exists() and list(home.glob("artifacts/checkpoints/*/*/*"))):
-                assert time.monotonic() < deadline, (tmp_path / "output").read_text()
-                time.sleep(0.1)
+            until(lambda: database.exists() and any(home.glob("artifacts/checkpoints/*/*/*")), 90, tmp_path / "output")
             ballast = fill()
             time.sleep(FULL_SECONDS)
             ballast.unlink()

@@ -197,14 +197,14 @@ async def test_bad_events_harm_nothing_else(running: Installation, rabbitmq: Rab
     assert running.wait("badly-made", 30)["state"] == "rejected"
     errors = running.api.get("/experiments/badly-made")["errors"]
     assert {error["path"] for error in errors} >= {"entrypoint", "searcher.metric", "searcher.max_trials"}
-    dead = [letter["properties"]["headers"] for letter in rabbitmq.dead_letters(url)]
-    unread = [header["x-etude-queue"] for header in dead if "not an etude event" in header["x-etude-reason"]]
+    dead = running.api.get("/dead-letters")["items"]
+    unread = [letter["queue"] for letter in dead if "not an etude event" in letter["reason"]]
     assert sorted(unread) == [
         *["etude.metrics.events"] * 3,
         *["etude.scheduler.default"] * 2,
         *["etude.searcher.3"] * 2,
     ]
-    assert any("no experiment never-made is known" in header["x-etude-reason"] for header in dead)
+    assert any("no experiment never-made is known" in letter["reason"] for letter in dead)
     listed = {experiment["experiment_id"] for experiment in running.api.get("/experiments")["items"]}
     assert listed == {experiment_id, "badly-made"}
     for log in running.folder.glob("*.log"):

@@ -301,8 +301,8 @@ def test_a_rehearsal_shows_what_fails(home: Home) -> None:
     assert done.returncode == 0, "a length of one is too short for this one to fail"
     done = rehearse(home, ROGUE, rogue_config(home.folder, "report_nonsense"))
     assert done.returncode == 1
-    assert "fails: train one batch, validate and save a checkpoint: etude.core.errors.CoreError" in done.stdout
-    assert "metric 'loss' is [1, 2, 3]; report numbers" in done.stdout
+    assert "fails: train one batch, validate and save a checkpoint: etude.core.errors.MetricError" in done.stdout
+    assert "metric 'loss', which the search is for, is [1, 2, 3]; report a number" in done.stdout
 
 
 @pytest.mark.parametrize(

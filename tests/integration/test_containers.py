@@ -81,7 +81,9 @@ async def stage(tmp_path: Path, containers: Containers) -> AsyncIterator[Stage]:
 async def test_a_trial_reports_and_ends(stage: Stage) -> None:
     assert await stage.run("print('hello')\n" + REPORT) == 0
     assert ("stdout", "hello") in stage.lines
-    assert [(m["say"], m["metrics"]) for m in stage.said] == [("validation", {"loss": 0.5})]
+    validation, ending = stage.said
+    assert (validation["say"], validation["metrics"]) == ("validation", {"loss": 0.5})
+    assert ending == {"say": "ending"}
 
 
 async def test_what_it_is_told_before_it_listens_it_hears_when_it_does(stage: Stage) -> None:
@@ -162,8 +164,7 @@ async def test_a_container_ends_with_its_runner(stage: Stage) -> None:
     await stage.until_written("up")
     processes = psutil.Process(trial.pid).children(recursive=True)
     assert len(processes) == 2
-    assert trial._control is not None
-    trial._control.transport.abort()  # as if the runner had been killed
+    trial._connections[0].transport.abort()  # as if the runner had been killed
     assert await asyncio.wait_for(trial.wait(), 30) == 1
     assert psutil.wait_procs(processes, timeout=10)[1] == []
 

@@ -21,6 +21,7 @@ from etude_trial_runner.allocation import Patience
 from etude_trial_runner.bubblewrap_launcher import BubblewrapLauncher
 from etude_trial_runner.container_launcher import ContainerLauncher
 from etude_trial_runner.departure import describe_departures
+from etude_trial_runner.disk_trouble import until_begun
 from etude_trial_runner.isolating_launcher import IsolatingLauncher
 from etude_trial_runner.journal import Journal
 from etude_trial_runner.outbox import Outbox
@@ -63,6 +64,27 @@ class RunnerSettings(Settings):
     """How long trials may take to save a checkpoint and end, when their slots are wanted back or the runner leaves."""
 
 
+async def open_work_folder(path: Path, stop: asyncio.Event) -> tuple[WorkFolder, Spool] | None:
+    """The folder of this runner, cleared, and its spool, as soon as there is space on the disk; None if told to stop."""
+    opened: list[tuple[WorkFolder, Spool]] = []
+
+    async def begin() -> None:
+        folder = WorkFolder(path)
+        try:
+            await asyncio.to_thread(folder.clear)
+            opened.append((folder, Spool(folder.path / "spool.db")))
+        except BaseException:
+            folder.close()
+            raise
+
+    await until_begun(
+        begin,
+        lambda: not stop.is_set(),
+        lambda reason: log.error("the runner waits for space on the disk", folder=str(path), reason=reason),
+    )
+    return opened[0] if opened else None
+
+
 async def main(stop: asyncio.Event) -> None:
     """Serve until told to stop; then drain."""
     settings = RunnerSettings()
@@ -71,8 +93,10 @@ async def main(stop: asyncio.Event) -> None:
     session = new_session()
     journal = Journal(settings.runner_id, session, utc_now)
     log_as_json("trial-runner", settings.log_level, journal)
-    folder = WorkFolder(settings.work / settings.runner_id)
-    await asyncio.to_thread(folder.clear)
+    opened = await open_work_folder(settings.work / settings.runner_id, stop)
+    if opened is None:
+        return
+    folder, spool = opened
     work = folder.path
 
     async def fetch(definition: ModelDefinition) -> Path:
@@ -111,7 +135,7 @@ async def main(stop: asyncio.Event) -> None:
     isolating = IsolatingLauncher(
         {"process": launcher, "bubblewrap": BubblewrapLauncher(work), "container": containers}
     )
-    agent = Agent(machine, bus, Outbox(bus, Spool(work / "spool.db")), isolating, fetch, utc_now, journal)
+    agent = Agent(machine, bus, Outbox(bus, spool), isolating, fetch, utc_now, journal)
     await launcher.start()
     await bus.start()
     joining = asyncio.create_task(agent.start())

@@ -210,13 +210,16 @@ class Allocation:
 
     # Life
 
+    def _tell_of_delay(self, reason: str) -> None:
+        self._telemetry.complain(f"the trial cannot be started yet: {reason}")
+
     async def carry_out(self) -> AllocationEnded:
         """Run to the end; returns how it was."""
         try:
             if self._resident is not None:
                 self._wake(self._resident)
             else:
-                await until_begun(self._launch, self._may_begin_later, self._telemetry.complain)
+                await until_begun(self._launch, self._may_begin_later, self._tell_of_delay)
             if len(self._processes):
                 self._evidence.exit_code = await self._follow()
                 self._note_end()

@@ -71,22 +71,22 @@ async def until_begun(
     Parameters
     ----------
     may_begin_later : is it still wanted, and has nothing of it begun?
-    tell : is told once, in words
+    tell : is told once, why
 
     Raises
     ------
-    OSError
+    OSError, sqlite3.Error
         The disk stayed full, or something else is wrong.
     """
     told = False
     for pause in pauses():
         try:
             await begin()
-        except OSError as error:
+        except FAILURES as error:
             if not is_disk_full(error) or not may_begin_later():
                 raise
             if not told:
-                tell(f"the trial cannot be started yet: {error}")
+                tell(str(error))
             told = True
             await asyncio.sleep(pause)
             if not may_begin_later():

@@ -2,6 +2,7 @@
 
 import errno
 import shutil
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import TypeVar
 
 T = TypeVar("T")
 _FULL = (errno.ENOSPC, errno.EDQUOT)
+_FULL_FOR_SQLITE = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)  # the latter: its shared memory does not grow
 PATIENCE = 600.0
 """Seconds until a disk that stays full is a failure."""
 _FIRST_PAUSE = 0.5
@@ -21,6 +23,8 @@ def is_disk_full(error: BaseException) -> bool:
     >>> is_disk_full(OSError(errno.ENOSPC, "No space left on device"))
     True
     """
+    if isinstance(error, sqlite3.Error):
+        return getattr(error, "sqlite_errorcode", 0) & 0xFF in _FULL_FOR_SQLITE
     return isinstance(error, OSError) and error.errno in _FULL
 
 

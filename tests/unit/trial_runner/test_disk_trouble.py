@@ -65,7 +65,7 @@ async def test_what_finds_no_space_begins_later(monkeypatch) -> None:
     start = Start(4)
     await start.until_begun()
     assert start.tries == 0
-    assert start.told == ["the trial cannot be started yet: [Errno 28] No space left on device"]
+    assert start.told == ["[Errno 28] No space left on device"]
 
 
 async def test_what_is_not_wanted_any_more_does_not_begin(monkeypatch) -> None:

@@ -1,10 +1,11 @@
 """A full disk is waited out, for a while."""
 
 import errno
+import sqlite3
 
 import pytest
 
-from etude.artifacts.disk import PATIENCE, retry_while_full
+from etude.artifacts.disk import PATIENCE, is_disk_full, retry_while_full
 
 FULL = OSError(errno.ENOSPC, "No space left on device")
 
@@ -54,3 +55,15 @@ def test_any_other_error_is_not_repeated() -> None:
     with pytest.raises(OSError, match="Permission denied"):
         disk.retry()
     assert disk.slept == 0.0
+
+
+def test_sqlite_has_a_name_of_its_own_for_it() -> None:
+    database = sqlite3.connect(":memory:")
+    database.execute("PRAGMA max_page_count = 1")
+    with pytest.raises(sqlite3.OperationalError, match="full") as full:
+        database.execute("CREATE TABLE t (x)")
+    assert is_disk_full(full.value)
+    with pytest.raises(sqlite3.OperationalError, match="syntax") as wrong:
+        database.execute("SELEKT")
+    assert not is_disk_full(wrong.value)
+    assert not is_disk_full(sqlite3.ProgrammingError("Cannot operate on a closed database."))
