@@ -1,7 +1,9 @@
 """World: services, runners and experiments, and a god who throws dice."""
 
 import asyncio
+import contextlib
 import random
+from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -97,6 +99,11 @@ class World:
         self.store = SqliteStore()
         self.story = Story()
         self._lives: dict[str, int] = {}
+        self._struck: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
+
+    def strike(self, name: str) -> None:
+        """Crash a part now, whatever the dice say; it starts again, at once in calm weather."""
+        self._struck[name].set()
 
     async def run(self, configs: dict[str, dict[str, Any]]) -> None:
         """Run experiments to their end while parts crash and restart, then let everything settle."""
@@ -174,15 +181,18 @@ class World:
             bus = self._bus()
             crash = await part(bus, lambda: virtual_now() + skew)
             try:
-                await asyncio.sleep(1e9 if self.calm else self.dice.expovariate(1 / 150))
-                while self.dice.random() < CUTS:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(1e9 if self.calm else self.dice.expovariate(1 / 150)):
+                        await self._struck[name].wait()
+                self._struck[name].clear()
+                while not self.calm and self.dice.random() < CUTS:
                     self.story.cuts += 1
                     await bus.cut(self.dice.expovariate(1 / 30))
                     await asyncio.sleep(self.dice.expovariate(1 / 100))
             finally:
                 await crash()
             self.story.crashes += 1
-            await asyncio.sleep(self.dice.expovariate(1 / 15))
+            await asyncio.sleep(0 if self.calm else self.dice.expovariate(1 / 15))
 
     async def _wish(self, bus: ChaosBus, experiment_ids: list[str]) -> None:
         """A person who pauses and activates."""
