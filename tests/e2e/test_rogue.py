@@ -40,7 +40,9 @@ def test_each_misbehaviour_ends_its_trial_with_the_reason(installation: Installa
     assert found["leave_by_the_window"]["log_tail"] == ["about to leave"]
     assert details["crash"] == "killed by signal 11"
     assert "environment.memory_limit is 300 MiB" in details["take_memory"]
-    assert details["report_nonsense"].startswith("etude.core.errors.MetricError: metric 'loss', which the search is for,")
+    assert details["report_nonsense"].startswith(
+        "etude.core.errors.MetricError: metric 'loss', which the search is for,"
+    )
     assert "no report for 4 s, and environment.report_timeout is 4 s" in details["hang"]
     assert {b for b, trial in found.items() if trial["state"] == "finished"} == {"leave_children", "chatter"}
     left = [p for p in psutil.process_iter(["cmdline"]) if any("etude-rogue" in a for a in p.info["cmdline"] or [])]

@@ -88,7 +88,7 @@ class Session:
         self._check_that_it_can_run(config, system)
         if resume is None:
             assert model_directory is not None
-            new = prepare(config, model_directory, system.storage, ClientSettings().user)
+            new = prepare(config, model_directory, system.storage, ClientSettings().user, self._tell)
             self._warn(config)
         await system.start()
         try:
@@ -203,9 +203,12 @@ class Session:
             raise ConfigError([Problem("resources.slots_per_trial", problem)])
 
     def _warn(self, config: ExperimentConfig) -> None:
-        ignored = config.not_acted_upon
-        if ignored and not self._quiet:
-            self._console.print(f"accepted, but not acted upon: {', '.join(ignored)}", style="yellow")
+        for warning in config.warnings:
+            self._tell(warning)
+
+    def _tell(self, what: str) -> None:
+        if not self._quiet:
+            self._console.print(what, style="yellow", markup=False, highlight=False, soft_wrap=True)
 
     def _announce_stop(self) -> None:
         with contextlib.suppress(OSError):  # the terminal is gone

@@ -65,7 +65,7 @@ class RunnerSettings(Settings):
 
 
 async def open_work_folder(path: Path, stop: asyncio.Event) -> tuple[WorkFolder, Spool] | None:
-    """The folder of this runner, cleared, and its spool, as soon as there is space on the disk; None if told to stop."""
+    """The folder of this runner, cleared, and its spool, once the disk has space; None if told to stop."""
     opened: list[tuple[WorkFolder, Spool]] = []
 
     async def begin() -> None:

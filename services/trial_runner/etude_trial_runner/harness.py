@@ -67,7 +67,7 @@ def _carry_out(assignment_file: Path, control: int, stdout: int, stderr: int) ->
         else:
             sys.path.insert(0, assignment.model_directory)
             with Run(assignment, SocketLink(socket.socket(fileno=control))) as run:
-                _trial_class(config.entrypoint).controller(run)
+                trial_class(config.entrypoint).controller(run)
         code, message = 0, {"say": "ending"}
     except BaseException as error:
         code, message = _account(error)
@@ -162,7 +162,7 @@ def _introduce(assignment: Assignment) -> None:
         )
 
 
-def _trial_class(entrypoint: str) -> type[Trial]:
+def trial_class(entrypoint: str) -> type[Trial]:
     """The class that an entrypoint such as ``model_def:Outer.MyTrial`` names.
 
     Raises

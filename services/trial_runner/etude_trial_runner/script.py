@@ -90,10 +90,22 @@ writes_bytecode=True)
                 stream.reconfigure(write_through=True)  # type: ignore[union-attr]
         sys.modules["__main__"] = main = ModuleType("__main__")
         main.__dict__.update(__builtins__=builtins, __annotations__={})
-        code, origin, fields = self._find_module() if self.is_module else self._read_file()
+        code, origin, fields = self.compile()
         sys.argv = [origin, *self.arguments]
         main.__dict__.update(fields)
         exec(code, main.__dict__)
+
+    def compile(self) -> tuple[CodeType, str, dict[str, Any]]:
+        """Find it, and let its folder be found first; returns its code, ``sys.argv[0]``, and fields of ``__main__``.
+
+        Raises
+        ------
+        CoreError, ModuleNotFoundError
+            As :meth:`run` does.
+        SyntaxError
+            It is no Python.
+        """
+        return self._find_module() if self.is_module else self._read_file()
 
     def _read_file(self) -> tuple[CodeType, str, dict[str, Any]]:
         path = os.path.abspath(self.target)  # not resolved, as Python's __file__ is not

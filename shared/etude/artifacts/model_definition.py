@@ -1,5 +1,6 @@
 """Model definitions: the user's model directory as one content-addressed archive."""
 
+import ast
 import gzip
 import hashlib
 import io
@@ -9,35 +10,28 @@ import shutil
 import tarfile
 import tempfile
 import zlib
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
 from etude.artifacts.errors import ArtifactError
+from etude.artifacts.model_files import describe_size, model_files
 from etude.artifacts.storage import filesystem
 from etude.config import ConfigError, ExperimentConfig, Problem
 from etude.events import ModelDefinition
 
 MAX_SIZE = 95 * 2**20  # bytes; a model definition is code, and data belongs elsewhere
+_LARGE = 2**20  # bytes, of which people are told before they wait
 _MAX_UNPACKED = 10 * MAX_SIZE
 _MAX_FILES = 20_000
-_SKIPPED = {
-    "__pycache__",
-    ".git",
-    ".etude",
-    ".venv",
-    ".mypy_cache",
-    ".pytest_cache",
-    ".ruff_cache",
-    ".ipynb_checkpoints",
-}
 
 
 def check_model_directory(directory: Path, config: ExperimentConfig) -> None:
-    """Is there what the entrypoint names?
+    """Is there what the entrypoint names, as far as that shows without importing it?
 
     Raises
     ------
     ConfigError
-        The directory or the entrypoint's module is missing.
+        The directory, or the entrypoint's module or class, is missing, or is no Python.
     """
     if not directory.is_dir():
         raise ConfigError([Problem("model directory", f"{directory} is not a directory")], str(directory))
@@ -47,29 +41,75 @@ def check_model_directory(directory: Path, config: ExperimentConfig) -> None:
         missing = [script for script in scripts if not (directory / script).is_file()]
         wanted = missing[0] if missing else ""
     else:
-        module = config.entrypoint.split(":", 1)[0]
+        module, _, path = config.entrypoint.partition(":")
         stem = directory.joinpath(*module.split("."))
-        wanted = "" if stem.with_suffix(".py").is_file() or (stem / "__init__.py").is_file() else f"{module}.py"
+        files = [file for file in (stem.with_suffix(".py"), stem / "__init__.py") if file.is_file()]
+        wanted = "" if files else f"{module}.py"
+        if files:
+            _check_class(files[0], path.split(".")[0], config.entrypoint, directory)
     if wanted:
         there = ", ".join(sorted(path.name for path in directory.iterdir() if path.suffix == ".py")) or "no Python file"
         problem = f"{config.entrypoint!r} needs {wanted}, but {directory} holds {there}"
         raise ConfigError([Problem("entrypoint", problem)], str(directory))
 
 
-def store_model_definition(directory: Path, storage: str) -> ModelDefinition:
+def _check_class(file: Path, name: str, entrypoint: str, directory: Path) -> None:
+    """Does a module define a name? It says so itself, unless it makes names as it runs."""
+    try:
+        tree = ast.parse(file.read_bytes(), str(file))
+    except (SyntaxError, ValueError) as error:
+        place = f"{file.relative_to(directory)}, line {getattr(error, 'lineno', None) or 1}"
+        problem = f"{place}: {getattr(error, 'msg', error)}"
+        raise ConfigError([Problem("entrypoint", f"{entrypoint!r}: {problem}")], str(directory)) from None
+    names = set(_names_made(tree.body))
+    if name not in names and not names & {"*", "__getattr__"} and not _makes_names(tree):
+        made = sorted(node.name for node in tree.body if isinstance(node, ast.ClassDef))
+        known = ", ".join(made) or "no class"
+        problem = f"{entrypoint!r}: {file.relative_to(directory)} has no {name}; it has {known}"
+        raise ConfigError([Problem("entrypoint", problem)], str(directory))
+
+
+def _names_made(body: Iterable[ast.stmt]) -> Iterator[str]:
+    """Names that statements at the top level of a module give to something."""
+    for statement in body:
+        match statement:
+            case ast.ClassDef(name=name) | ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+                yield name
+            case ast.Import(names=aliases) | ast.ImportFrom(names=aliases):
+                yield from ((alias.asname or alias.name).split(".")[0] for alias in aliases)
+            case _:
+                for node in ast.walk(statement):
+                    match node:
+                        case ast.ClassDef(name=name) | ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+                            yield name
+                        case ast.Name(id=name, ctx=ast.Store()):
+                            yield name
+                        case ast.Import(names=aliases) | ast.ImportFrom(names=aliases):
+                            yield from ((alias.asname or alias.name).split(".")[0] for alias in aliases)
+
+
+def _makes_names(tree: ast.Module) -> bool:
+    """Does a module write into its own dictionary, or run text as code?"""
+    return any(
+        isinstance(node, ast.Name) and node.id in ("globals", "exec", "setattr", "vars") for node in ast.walk(tree)
+    )
+
+
+def store_model_definition(
+    directory: Path, storage: str, tell: Callable[[str], None] = lambda told: None
+) -> ModelDefinition:
     """Pack a directory and store it under its hash; the same files give the same archive.
+
+    Parameters
+    ----------
+    tell : is told what is packed, if that takes a while or something stays behind
 
     Raises
     ------
     ArtifactError
         The directory is too large.
     """
-    body = pack(directory)
-    if len(body) > MAX_SIZE:
-        raise ArtifactError(
-            f"{directory} packs into {len(body) >> 20} MiB, more than the {MAX_SIZE >> 20} MiB a model definition may "
-            "have; keep data and results out of the model directory"
-        )
+    body = pack(directory, tell)
     sha256 = hashlib.sha256(body).hexdigest()
     uri = f"{storage.rstrip('/')}/model_definitions/{sha256}.tar.gz"
     fs, path = filesystem(uri)
@@ -82,18 +122,37 @@ def store_model_definition(directory: Path, storage: str) -> ModelDefinition:
     return ModelDefinition(uri=uri, sha256=sha256, size=len(body))
 
 
-def pack(directory: Path) -> bytes:
-    """A directory as a deterministic tar.gz: sorted names, no owners, no times."""
+def pack(directory: Path, tell: Callable[[str], None] = lambda told: None) -> bytes:
+    """A directory as a deterministic tar.gz: sorted names, no owners, no times.
+
+    Parameters
+    ----------
+    tell : is told what is packed, if that takes a while or something stays behind
+
+    Raises
+    ------
+    ArtifactError
+        The directory is too large.
+    """
+    chosen = model_files(directory)
+    if chosen.size > MAX_SIZE or len(chosen.files) > _MAX_FILES:
+        raise ArtifactError(
+            f"{directory} has {chosen.describe()}, more than the {describe_size(MAX_SIZE)} or {_MAX_FILES} files that "
+            f"a model definition may have; the largest: {', '.join(chosen.largest)}. Keep data and results out of the "
+            "model directory, or name them in a file .etudeignore there"
+        )
+    if chosen.left_out or chosen.size > _LARGE:
+        tell(f"packing {directory}: {chosen.describe()}")
     raw = io.BytesIO()
     with (
         gzip.GzipFile(fileobj=raw, mode="wb", mtime=0) as zipped,
         tarfile.open(fileobj=zipped, mode="w") as tar,
     ):
-        for path in _files(directory):
-            info = tarfile.TarInfo(path.relative_to(directory).as_posix())
-            info.size = path.stat().st_size
-            info.mode = 0o755 if os.access(path, os.X_OK) else 0o644
+        for name, path in chosen.files.items():
             with path.open("rb") as file:
+                info = tarfile.TarInfo(name)
+                info.size = os.fstat(file.fileno()).st_size
+                info.mode = 0o755 if os.access(path, os.X_OK) else 0o644
                 tar.addfile(info, file)
     return raw.getvalue()
 
@@ -165,11 +224,3 @@ def _unpack(body: bytes, folder: Path) -> None:
             with target.open("wb") as file:
                 shutil.copyfileobj(source, file)
             target.chmod(0o755 if member.mode & 0o100 else 0o644)
-
-
-def _files(directory: Path) -> list[Path]:
-    found: list[Path] = []
-    for root, folders, names in os.walk(directory):
-        folders[:] = sorted(name for name in folders if name not in _SKIPPED)
-        found += [Path(root, name) for name in names if not name.endswith(".pyc")]
-    return sorted(path for path in found if path.is_file())

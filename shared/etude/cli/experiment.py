@@ -28,7 +28,7 @@ def create(
 ) -> None:
     """Check and store everything, then publish experiment.created. Prints the id."""
     client = connect()
-    experiment_id = client.create_experiment(config, model_dir).id
+    experiment_id = client.create_experiment(config, model_dir, lambda told: typer.echo(told, err=True)).id
     typer.echo(experiment_id)
     if follow:
         _follow(client, experiment_id)

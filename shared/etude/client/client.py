@@ -2,7 +2,8 @@
 
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,13 +30,19 @@ class Client:
         self.api = ApiClient(self.settings.api_url, self.settings.token.get_secret_value(), self.settings.user)
         self._commands: Commands = ByApi(self.api) if self.settings.amqp_url == NO_BROKER else ByBroker(self.settings)
 
-    def create_experiment(self, config: ExperimentConfig | Path | str, model_directory: Path | str) -> Experiment:
+    def create_experiment(
+        self,
+        config: ExperimentConfig | Path | str,
+        model_directory: Path | str,
+        tell: Callable[[str], None] | None = None,
+    ) -> Experiment:
         """Create an experiment.
 
         Parameters
         ----------
         config : a configuration, or a file with one
         model_directory : the folder with the model's code
+        tell : is told what is hardly meant as it is written, and what is packed; by default Python warns of it
 
         Raises
         ------
@@ -45,7 +52,10 @@ class Client:
             Nobody is there to take the experiment.
         """
         checked = config if isinstance(config, ExperimentConfig) else load(Path(config))
-        return Experiment(self, self._commands.create(checked, Path(model_directory)))
+        heard: Callable[[str], None] = tell or (lambda told: warnings.warn(told, stacklevel=4))
+        for warning in checked.warnings:
+            heard(warning)
+        return Experiment(self, self._commands.create(checked, Path(model_directory), heard))
 
     def fork(self, experiment_id: str, config: ExperimentConfig | Path | str | None = None) -> Experiment:
         """Create an experiment with the model of another one, from its configuration or another.
@@ -81,7 +91,7 @@ class Client:
             return Asking(self, self.experiment(config).id)
         checked = parse({"entrypoint": ASK_AND_TELL, **config, "resources": {"resource_pool": ASK_AND_TELL}})
         with tempfile.TemporaryDirectory(prefix="etude-") as nothing:
-            experiment_id = self._commands.create(checked, Path(nothing))
+            experiment_id = self._commands.create(checked, Path(nothing), lambda told: None)
         next(self.watch(experiment_id))  # until it is known
         return Asking(self, experiment_id)
 

@@ -33,8 +33,8 @@ class UndeliverableError(RuntimeError):
 class Commands(Protocol):
     """Ways to ask for something; each raises what its way may raise."""
 
-    def create(self, config: ExperimentConfig, model_directory: Path) -> str:
-        """Make an experiment; returns its id."""
+    def create(self, config: ExperimentConfig, model_directory: Path, tell: Callable[[str], None]) -> str:
+        """Make an experiment; returns its id. What is packed is told if it is much, or if something stays behind."""
 
     def wish(self, experiment_id: str, verb: str) -> None:
         """One of :data:`etude.client.wish.VERBS`."""
@@ -61,9 +61,9 @@ class ByBroker:
     def __init__(self, settings: ClientSettings) -> None:
         self._settings = settings
 
-    def create(self, config: ExperimentConfig, model_directory: Path) -> str:
+    def create(self, config: ExperimentConfig, model_directory: Path, tell: Callable[[str], None]) -> str:
         """Store the model, and publish experiment.created."""
-        new = prepare(config, model_directory, self._settings.storage, self._settings.user)
+        new = prepare(config, model_directory, self._settings.storage, self._settings.user, tell)
         self._publish(new.announce(utc_now()))
         return new.experiment_id
 
@@ -123,12 +123,12 @@ class ByApi:
     def __init__(self, api: ApiClient) -> None:
         self._api = api
 
-    def create(self, config: ExperimentConfig, model_directory: Path) -> str:
+    def create(self, config: ExperimentConfig, model_directory: Path, tell: Callable[[str], None]) -> str:
         """Send the configuration and the model."""
         check_model_directory(model_directory, config)
         files = {
             "config": ("config.yaml", config.model_dump_json().encode()),
-            "model": ("model.tar.gz", pack(model_directory)),
+            "model": ("model.tar.gz", pack(model_directory, tell)),
         }
         return str(self._api.upload("/experiments", files)["experiment_id"])
 

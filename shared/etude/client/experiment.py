@@ -2,6 +2,7 @@
 
 import random
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -24,12 +25,19 @@ class NewExperiment:
         return Envelope.wrap(self.created, source="client", time=now, experiment_id=self.experiment_id, pool=self.pool)
 
 
-def prepare(config: ExperimentConfig, model_directory: Path, storage: str, owner: str) -> NewExperiment:
+def prepare(
+    config: ExperimentConfig,
+    model_directory: Path,
+    storage: str,
+    owner: str,
+    tell: Callable[[str], None] = lambda told: None,
+) -> NewExperiment:
     """Check the model directory against the configuration and store it.
 
     Parameters
     ----------
     storage : URL for the model definition, unless the configuration names a storage
+    tell : is told what of the directory is packed, if that takes a while or something stays behind
 
     Raises
     ------
@@ -39,9 +47,8 @@ def prepare(config: ExperimentConfig, model_directory: Path, storage: str, owner
         The directory cannot be stored.
     """
     check_model_directory(model_directory, config)
-    return announced(
-        config, store_model_definition(model_directory, storage_url(config.checkpoint_storage, storage)), owner
-    )
+    url = storage_url(config.checkpoint_storage, storage)
+    return announced(config, store_model_definition(model_directory, url, tell), owner)
 
 
 def announced(config: ExperimentConfig, model: ModelDefinition, owner: str) -> NewExperiment:

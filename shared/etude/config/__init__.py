@@ -21,7 +21,7 @@ from etude.config.searcher import (
     SingleConfig,
     SyncHalvingConfig,
 )
-from etude.config.space import Categorical, Const, Double, Int, Log, Nested, Parameter, Space
+from etude.config.space import Categorical, Const, Double, Int, Log, Nested, Parameter, Space, after_steps
 
 __all__ = [
     "AdaptiveAshaConfig",
@@ -52,6 +52,7 @@ __all__ = [
     "SingleConfig",
     "Space",
     "SyncHalvingConfig",
+    "after_steps",
     "load",
     "loads",
     "parse",

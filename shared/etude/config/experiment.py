@@ -1,5 +1,6 @@
 """The experiment configuration: every field, its default and its rule."""
 
+import math
 import re
 from typing import Annotated, Any, Literal, Self
 
@@ -7,9 +8,10 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, m
 from pydantic_core import PydanticCustomError
 
 from etude.config.environment import BindMount, Environment, Memory
-from etude.config.searcher import GridConfig, SearcherConfig
-from etude.config.space import Const, Double, ExpressionText, Int, Log, Space, check_names
+from etude.config.searcher import CustomConfig, GridConfig, SearcherConfig, SingleConfig
+from etude.config.space import Const, Double, ExpressionText, Int, Log, Space
 from etude.events import Length
+from etude.names import quoted
 
 _CLASS = re.compile(r"^[A-Za-z_][\w.]*:[A-Za-z_][\w.]*$")
 
@@ -76,6 +78,15 @@ class Optimizations(BaseModel):
     average_aggregated_gradients: bool = True
 
 
+def _exponents_hint(name: str, parameter: Log) -> str:
+    low, high = parameter.span
+    least, most = (math.log(end) / math.log(parameter.base) for end in (parameter.minval, parameter.maxval))
+    return (
+        f"{name}: minval and maxval of type log are exponents: values lie between {low:.6g} and {high:.6g}; for values "
+        f"between {parameter.minval:g} and {parameter.maxval:g} write minval: {least:.4g}, maxval: {most:.4g}"
+    )
+
+
 def _command(value: Any) -> Any:
     return " ".join(map(str, value)) if isinstance(value, list) else value
 
@@ -136,6 +147,22 @@ class ExperimentConfig(_Section):
         return [name for name, value in said.items() if value is not None]
 
     @property
+    def warnings(self) -> list[str]:
+        """What can be run, and is hardly what was meant."""
+        told = []
+        if ignored := self.not_acted_upon:
+            told.append(f"accepted, but not acted upon: {', '.join(ignored)}")
+        if not self.varies and not isinstance(self.searcher, SingleConfig | GridConfig | CustomConfig):
+            told.append(
+                "no hyperparameter varies: all trials get the same values; what varies has a type (int, double, log or "
+                "categorical), and bare values and lists are constants"
+            )
+        for path, parameter in self.hyperparameters.parameters():
+            if isinstance(parameter, Log) and 0 < parameter.minval < 0.5 and parameter.maxval >= 10 * parameter.minval:
+                told.append(_exponents_hint(quoted(path), parameter))
+        return told
+
+    @property
     def runs_script(self) -> bool:
         """True if the entrypoint is a command line, False if it names a Trial class."""
         return not _CLASS.match(self.entrypoint)
@@ -146,19 +173,14 @@ class ExperimentConfig(_Section):
             short = [
                 ".".join(path)
                 for path, parameter in self.hyperparameters.parameters()
-                if isinstance(parameter, Int | Double | Log) and parameter.count is None
+                if isinstance(parameter, Int | Double | Log) and parameter.count is None and parameter.step is None
             ]
             if short:
                 raise PydanticCustomError(
                     "grid",
-                    "a grid needs a count for {names}: say into how many points each is divided",
+                    "a grid needs a count or a step for {names}: say into how many points each is divided",
                     {"names": ", ".join(short)},
                 )
-        return self
-
-    @model_validator(mode="after")
-    def _constraints_name_parameters(self) -> Self:
-        check_names(self.hyperparameters, [("constraints", text) for text in self.constraints])
         return self
 
     @property

@@ -1,13 +1,17 @@
 """Expressions over hyperparameters, for conditions and constraints: a small grammar, parsed by Python and walked by us.
 
-Numbers, text, lists, names (dots lead into nested hyperparameters), arithmetic (``+ - * / // % **``), comparisons
-(``== != < <= > >= in``, chained at will), ``and``, ``or``, ``not``. Nothing else: no calls, no attributes of values.
+Numbers, text, lists, names (dots lead into nested hyperparameters; what is no word of Python's, such as
+``batch-size``, stands in backquotes), arithmetic (``+ - * / // % **``), comparisons (``== != < <= > >= in``, chained at
+will), ``and``, ``or``, ``not``. Nothing else: no calls, no attributes of values.
 """
 
 import ast
 import operator
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
+
+from etude.names import MISSING, find
 
 _MAX_CHARACTERS = 500
 _MAX_POWER = 64
@@ -29,7 +33,8 @@ _COMPARE: dict[type[ast.cmpop], Callable[[Any, Any], bool]] = {
     ast.In: lambda item, options: item in options,
     ast.NotIn: lambda item, options: item not in options,
 }
-_MISSING = object()
+_QUOTED = re.compile(r"""("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')|`([^`]+)`""")
+"""Text, which may have backquotes in it, or a name in backquotes."""
 
 
 class ExpressionError(ValueError):
@@ -38,6 +43,10 @@ class ExpressionError(ValueError):
 
 class Expression:
     """A parsed expression.
+
+    Attributes
+    ----------
+    names : all names in it, each as its words
 
     >>> Expression("hidden <= 4 * net.embed and optimizer in ['sgd', 'adam']").holds(
     ...     {"hidden": 8, "net": {"embed": 2}, "optimizer": "sgd"})
@@ -54,11 +63,11 @@ class Expression:
         if len(text) > _MAX_CHARACTERS:
             raise ExpressionError(f"an expression has at most {_MAX_CHARACTERS} characters; this has {len(text)}")
         try:
-            tree = ast.parse(text.strip(), mode="eval")
+            tree = _parse(text.strip())
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             raise ExpressionError(f"{text!r} is no expression: {getattr(error, 'msg', error)}") from None
         self._body = tree.body
-        self.names = frozenset(".".join(name) for name in _check(self._body, text))
+        self.names = frozenset(_check(self._body, text))
 
     def holds(self, values: Mapping[str, Any], if_absent: bool = True) -> bool:
         """Is it true?
@@ -87,6 +96,28 @@ class Expression:
 
 class _Absent(Exception):  # noqa: N818 - a way out of the walk, not a mistake
     """A name that has no value."""
+
+
+def _parse(text: str) -> ast.Expression:
+    """As Python does, and with names in backquotes: words stand for them as long as Python reads."""
+    word = "quoted"
+    while word in text:
+        word += "_"
+    names: dict[str, str] = {}
+
+    def stand_in(found: re.Match[str]) -> str:
+        if found[2] is None:
+            return found[0]
+        names[f"{word}{len(names)}"] = found[2]
+        return f"{word}{len(names) - 1}"
+
+    tree = ast.parse(_QUOTED.sub(stand_in, text), mode="eval")
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name):
+            node.id = names.get(node.id, node.id)
+        elif isinstance(node, ast.Attribute):
+            node.attr = names.get(node.attr, node.attr)
+    return tree
 
 
 def _check(node: ast.expr, text: str) -> Iterator[tuple[str, ...]]:
@@ -154,12 +185,10 @@ def _value(node: ast.expr, values: Mapping[str, Any]) -> Any:
     raise AssertionError(f"{ast.dump(node)} was checked to be in the grammar")
 
 
-def _look_up(path: tuple[str, ...], values: Mapping[str, Any]) -> Any:
-    found: Any = values
-    for name in path:
-        found = found.get(name, _MISSING) if isinstance(found, Mapping) else _MISSING
-        if found is _MISSING:
-            raise _Absent
+def _look_up(name: tuple[str, ...], values: Mapping[str, Any]) -> Any:
+    found = find(values, name)
+    if found is MISSING:
+        raise _Absent
     return found
 
 

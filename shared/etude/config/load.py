@@ -1,8 +1,8 @@
 """Loading a configuration: YAML to a validated ExperimentConfig, or every mistake with its path and line."""
 
 import difflib
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
+import math
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
@@ -16,6 +16,8 @@ from etude.config.dialect import Dialect
 from etude.config.environment import Environment
 from etude.config.errors import ConfigError, Problem
 from etude.config.experiment import ExperimentConfig, Reproducibility, Resources
+from etude.config.foreign import KINDS, in_our_words, is_conditional_group, is_parameter
+from etude.config.references import unknown_names
 from etude.config.searcher import searcher_fields, searcher_names
 from etude.config.space import Categorical, Const, Double, Int, Log
 
@@ -27,8 +29,11 @@ _FIELDS_OF: dict[str, type[BaseModel]] = {
     "categorical": Categorical,
 }
 _PYDANTICS_OWN = frozenset(get_args(ErrorType))  # which do not say what they got; ours do
+_NAMELESS = {"union_tag_invalid", "union_tag_not_found"}
 _NOT_A_MAPPING = {"dict_type", "model_type", "model_attributes_type"}
 Lines = Mapping[tuple[str | int, ...], int]
+Found = tuple[tuple[str | int, ...], str]
+"""Where a mistake is, in the words of the author, and what it is."""
 
 
 def load(path: Path) -> ExperimentConfig:
@@ -67,14 +72,54 @@ def parse(raw: Any, lines: Lines | None = None, source: str = "configuration") -
     if not isinstance(raw, dict):
         raise ConfigError([Problem("file", "expected a mapping with at least entrypoint and searcher")], source)
     dialect = Dialect(raw)
-    problems = [_placed(problem, lines or {}) for problem in dialect.problems]
+    no_numbers = dict(_no_numbers(raw, ()))
+    found: list[Found] = [(tuple(problem.path.split(".")), problem.message) for problem in dialect.problems]
     try:
         config = ExperimentConfig.model_validate(dialect.raw)
     except ValidationError as error:
-        problems += [_problem(dict(item), dialect, lines or {}) for item in error.errors(include_url=False)]
-    if problems:
-        raise ConfigError(sorted(problems, key=lambda p: (p.line or 0, p.path)), source) from None
+        found += [*_problems(error, dialect.raw, dialect), *_behind_the_name(error, dialect)]
+    found += [(dialect.as_written(path), message) for path, message in unknown_names(dialect.raw)]
+    found = [*no_numbers.items(), *(item for item in found if item[0] not in no_numbers)]
+    if found:
+        raise ConfigError(_placed(found, lines or {}), source) from None
     return config
+
+
+def _problems(error: ValidationError, raw: Mapping[str, Any], dialect: Dialect) -> list[Found]:
+    return [_problem(dict(item), raw, dialect) for item in error.errors(include_url=False)]
+
+
+def _behind_the_name(error: ValidationError, dialect: Dialect) -> list[Found]:
+    """What is wrong with the fields of a searcher whose name is wrong, or missing."""
+    raw = dialect.raw.get("searcher")
+    if not isinstance(raw, dict) or not any(item["type"] in _NAMELESS for item in error.errors(include_url=False)):
+        return []
+    meant = difflib.get_close_matches(str(raw.get("name")), searcher_names(), n=1, cutoff=0.4)
+    name = meant[0] if meant else _with_fields(raw)
+    named = {**dialect.raw, "searcher": {**raw, "name": name}}
+    try:
+        ExperimentConfig.model_validate(named)
+    except ValidationError as again:
+        found = _problems(again, named, dialect)
+        return [problem for problem in found if problem[0][:1] == ("searcher",)]
+    return []
+
+
+def _with_fields(raw: Mapping[str, Any]) -> str:
+    """The searcher that has most of the fields that are given."""
+    return max(searcher_names(), key=lambda name: len(searcher_fields({"name": name}) & raw.keys()))
+
+
+def _no_numbers(value: Any, path: tuple[str | int, ...]) -> Iterator[Found]:
+    """Where infinity is, or what is no number: JSON, as which configurations travel, has neither."""
+    if isinstance(value, float) and not math.isfinite(value):
+        yield path, f"{value} cannot be sent or stored; write a number, or text such as {str(value)!r} and convert it"
+    elif isinstance(value, Mapping):
+        for name, member in value.items():
+            yield from _no_numbers(member, (*path, name))
+    elif isinstance(value, list):
+        for index, member in enumerate(value):
+            yield from _no_numbers(member, (*path, index))
 
 
 def _collect_lines(node: Node | None, path: tuple[str | int, ...], lines: dict[tuple[str | int, ...], int]) -> None:
@@ -90,15 +135,17 @@ def _collect_lines(node: Node | None, path: tuple[str | int, ...], lines: dict[t
             _collect_lines(value, (*path, index), lines)
 
 
-def _problem(item: dict[str, Any], dialect: Dialect, lines: Lines) -> Problem:
-    path, parent = _real_path(item["loc"], dialect.raw, keep_last=item["type"] == "missing")
-    message = _message(item, path, parent)
-    path = dialect.as_written(path)
-    return Problem(".".join(map(str, path)) or "configuration", message, _line(path, lines))
+def _problem(item: dict[str, Any], raw: Mapping[str, Any], dialect: Dialect) -> Found:
+    path, parent = _real_path(item["loc"], raw, keep_last=item["type"] == "missing")
+    return dialect.as_written(path), _message(item, path, parent)
 
 
-def _placed(problem: Problem, lines: Lines) -> Problem:
-    return replace(problem, line=_line(tuple(problem.path.split(".")), lines))
+def _placed(found: Sequence[Found], lines: Lines) -> list[Problem]:
+    problems = [
+        Problem(".".join(map(str, path)) or "configuration", message, _line(path, lines))
+        for path, message in dict.fromkeys(found)
+    ]
+    return sorted(problems, key=lambda p: (p.line or 0, p.path))
 
 
 def _line(path: tuple[str | int, ...], lines: Lines) -> int | None:
@@ -133,12 +180,26 @@ def _message(item: dict[str, Any], path: tuple[str | int, ...], parent: Any) -> 
     if kind == "union_tag_invalid":
         return f"no searcher is called {item['ctx']['tag']!r}; {_hint(item['ctx']['tag'], searcher_names())}"
     if kind == "hyperparameter_type":
-        wanted = item["input"]["type"]
-        return f"no hyperparameter type is called {wanted!r}; {_hint(str(wanted), _FIELDS_OF)}"
+        return _untyped(item["input"])
     message = "expected a mapping" if kind in _NOT_A_MAPPING else str(item["msg"])
     if kind not in _PYDANTICS_OWN:
         return message[:1].lower() + message[1:]
     return f"{message[:1].lower()}{message[1:]}; got {_short(item.get('input'))}"
+
+
+def _untyped(written: Mapping[str, Any]) -> str:
+    """What is wrong with a mapping that is neither a parameter nor a group of them."""
+    words = in_our_words(written)
+    if "type" not in written:
+        if not is_parameter(written) and is_conditional_group(written):
+            return "a group has no condition of its own; give one to each of its parameters"
+        return f"a parameter needs a type: {', '.join(KINDS)}" + (f"; perhaps {words}" if words else "")
+    wanted = written["type"]
+    told = f"no hyperparameter type is called {wanted!r}"
+    if any(isinstance(member, Mapping) for member in written.values()):
+        return f"{told}; for a parameter that is called type, write type: {{type: const, val: {wanted}}}"
+    close = difflib.get_close_matches(str(wanted), KINDS, n=1, cutoff=0.7)
+    return f"{told}; write {words}" if words and not close else f"{told}; {_hint(str(wanted), KINDS)}"
 
 
 def _unknown_field(name: str, known: Collection[str]) -> str:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
 from functools import cached_property, lru_cache
 from typing import Annotated, Any, Literal, Self
 
@@ -19,8 +20,11 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from etude.config.expression import Expression, ExpressionError
+from etude.config.foreign import holds_parameter, is_conditional_group, is_parameter
+from etude.names import MISSING, find
 
-KINDS = ("const", "int", "double", "log", "categorical")
+UNREADABLE = "no type"
+"""Tag of a mapping that is neither a parameter nor a group of them."""
 
 
 def _expression(value: str) -> str:
@@ -72,7 +76,19 @@ class Const(_Parameter):
     @model_validator(mode="before")
     @classmethod
     def _bare(cls, value: Any) -> Any:
-        return value if isinstance(value, Mapping) else {"type": "const", "val": value}
+        if isinstance(value, Mapping):
+            return value
+        if holds_parameter(value):
+            raise _never_varies("a list is a constant")
+        return {"type": "const", "val": value}
+
+
+def _never_varies(reason: str) -> PydanticCustomError:
+    return PydanticCustomError(
+        "constant",
+        "{reason}, and parameters in it would never vary; give each a name of its own, and a condition if need be",
+        {"reason": reason},
+    )
 
 
 class _Range(_Searched):
@@ -86,12 +102,12 @@ class _Range(_Searched):
         return getattr(self, "minval"), getattr(self, "maxval")  # noqa: B009
 
     @model_validator(mode="after")
-    def _prior_within(self) -> Self:
+    def _prior_can_be_drawn(self) -> Self:
         if self.prior is None:
             return self
         try:
             low, high = self.span
-        except OverflowError:
+        except (OverflowError, ZeroDivisionError):
             return self  # which is a mistake of its own
         if isinstance(self.prior, bool) or not isinstance(self.prior, int | float) or not low <= self.prior <= high:
             raise PydanticCustomError(
@@ -99,7 +115,25 @@ class _Range(_Searched):
                 "prior {prior} is not between {low} and {high}",
                 {"prior": self.prior, "low": low, "high": high},
             )
+        steps = self._steps_to(self.prior)
+        if steps is not None and abs(steps - round(steps)) > _OFF_STEP:
+            raise PydanticCustomError(
+                "range",
+                "prior {prior} lies between two steps; the nearest are {below} and {above}",
+                {
+                    "prior": self.prior,
+                    "below": self._after_steps(math.floor(steps)),
+                    "above": self._after_steps(math.ceil(steps)),
+                },
+            )
         return self
+
+    def _steps_to(self, value: float) -> float | None:
+        """How many steps lie between minval and a value; None if there are no steps."""
+        return None if self.step is None else (value - getattr(self, "minval")) / self.step  # noqa: B009
+
+    def _after_steps(self, count: int) -> float:
+        return after_steps(getattr(self, "minval"), self.step or 0, count)  # noqa: B009
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -113,6 +147,18 @@ class _Range(_Searched):
         return self
 
 
+_OFF_STEP = 1e-6
+
+
+def after_steps(low: float, step: float, count: int) -> float:
+    """``low + count * step`` as people write it.
+
+    >>> after_steps(0.1, 0.1, 2), 0.1 + 2 * 0.1
+    (0.3, 0.30000000000000004)
+    """
+    return float(Decimal(repr(low)) + count * Decimal(repr(step)))
+
+
 class Int(_Range):
     """An integer, both ends included."""
 
@@ -120,6 +166,9 @@ class Int(_Range):
     minval: int
     maxval: int
     step: Annotated[int, Field(ge=1)] | None = None
+
+    def _after_steps(self, count: int) -> float:
+        return self.minval + count * (self.step or 0)
 
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
@@ -137,7 +186,7 @@ class Log(_Range):
     """``base`` to the power of an exponent between minval and maxval."""
 
     type: Literal["log"]
-    base: Annotated[float, Field(gt=0)] = 10.0
+    base: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 10.0
     minval: Finite
     maxval: Finite
     step: Annotated[float, Field(gt=0)] | None = None
@@ -148,6 +197,20 @@ class Log(_Range):
         """The smallest and the largest value; ``minval`` and ``maxval`` are exponents."""
         ends = self.base**self.minval, self.base**self.maxval
         return min(ends), max(ends)
+
+    def _steps_to(self, value: float) -> float | None:
+        if self.step is None or value <= 0 or self.base == 1:
+            return None
+        return (math.log(value) / math.log(self.base) - self.minval) / self.step
+
+    def _after_steps(self, count: int) -> float:
+        return float(self.base ** super()._after_steps(count))
+
+    @model_validator(mode="after")
+    def _varies(self) -> Self:
+        if self.base == 1:
+            raise PydanticCustomError("base", "base is 1, of which every power is 1; leave it out for 10", {})
+        return self
 
     @model_validator(mode="after")
     def _finite(self) -> Self:
@@ -172,6 +235,12 @@ class Categorical(_Searched):
     vals: Annotated[list[JsonValue], Field(min_length=1)]
 
     @model_validator(mode="after")
+    def _are_constants(self) -> Self:
+        if holds_parameter(self.vals):
+            raise _never_varies("each of vals is a constant")
+        return self
+
+    @model_validator(mode="after")
     def _prior_listed(self) -> Self:
         if self.prior is not None and self.prior not in self.vals:
             raise PydanticCustomError("range", "prior {prior} is none of vals", {"prior": repr(self.prior)})
@@ -184,14 +253,21 @@ class Nested(RootModel[dict[str, "Hyperparameter"]]):
     model_config = ConfigDict(frozen=True)
 
 
+def is_group(value: Any) -> bool:
+    """Is something in a configuration a group of hyperparameters?"""
+    return _kind(value) == "nested"
+
+
 def _kind(value: Any) -> str:
     if isinstance(value, Nested):
         return "nested"
     if isinstance(value, _Parameter):
         return str(getattr(value, "type"))  # noqa: B009
-    if isinstance(value, Mapping):
-        return str(value["type"]) if "type" in value else "nested"
-    return "const"
+    if not isinstance(value, Mapping):
+        return "const"
+    if "type" in value and not isinstance(value["type"], Mapping):
+        return str(value["type"])
+    return UNREADABLE if is_parameter(value) or is_conditional_group(value) else "nested"
 
 
 Hyperparameter = Annotated[
@@ -246,48 +322,12 @@ class Space(RootModel[dict[str, Hyperparameter]]):
     def _conditions(self) -> list[tuple[tuple[str, ...], str]]:
         return [(path, parameter.condition) for path, parameter in self.parameters() if parameter.condition]
 
-    @model_validator(mode="after")
-    def _conditions_name_parameters(self) -> Self:
-        check_names(self, [(".".join(path), p.condition) for path, p in self.parameters() if p.condition])
-        return self
-
 
 _parsed = lru_cache(maxsize=1024)(Expression)
 
 
-def check_names(space: "Space", expressions: Sequence[tuple[str, str]]) -> None:
-    """Do expressions name parameters that there are?
-
-    Parameters
-    ----------
-    expressions : where each stands, and its text
-
-    Raises
-    ------
-    PydanticCustomError
-        One names none.
-    """
-    known = {".".join(path) for path, _ in space.parameters()}
-    for place, text in expressions:
-        strangers = sorted(Expression(text).names - known)
-        if strangers:
-            raise PydanticCustomError(
-                "expression",
-                "{place}: {text} names {stranger}, which is no hyperparameter; there are: {known}",
-                {"place": place, "text": repr(text), "stranger": strangers[0], "known": ", ".join(sorted(known))},
-            )
-
-
 def _applies(condition: Expression, values: Mapping[str, Any]) -> bool:
-    return all(_present(name.split("."), values) for name in condition.names) and condition.holds(values)
-
-
-def _present(path: Sequence[str], values: Any) -> bool:
-    for name in path:
-        if not isinstance(values, Mapping) or name not in values:
-            return False
-        values = values[name]
-    return True
+    return all(find(values, name) is not MISSING for name in condition.names) and condition.holds(values)
 
 
 def _without(values: dict[str, Any], path: Sequence[str]) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from etude.core.link import Link, Message
 from etude.core.metrics import check_searched_metric, split_metrics, to_wire
 from etude.core.searcher import Searcher
 from etude.events import CheckpointReference, FileEntry, Hyperparameters
+from etude.names import MISSING, find
 
 
 class Run:
@@ -80,21 +81,18 @@ class Run:
         return self.assignment.config.get("data")
 
     def get_hparam(self, name: str) -> Any:
-        """A hyperparameter by name; dots lead into nested ones.
+        """A hyperparameter by name; dots lead into nested ones, or are part of the name.
 
         Raises
         ------
         CoreError
             There is none of that name; those that there are are listed.
         """
-        value: Any = self.hyperparameters
-        for key in name.split("."):
-            if not isinstance(value, Mapping) or key not in value:
-                raise CoreError(
-                    f"there is no hyperparameter {name!r}; "
-                    f"the configuration has: {', '.join(sorted(self.hyperparameters))}"
-                )
-            value = value[key]
+        value = find(self.hyperparameters, name.split("."))
+        if value is MISSING:
+            raise CoreError(
+                f"there is no hyperparameter {name!r}; the configuration has: {', '.join(sorted(self.hyperparameters))}"
+            )
         return value
 
     def should_stop(self) -> bool:

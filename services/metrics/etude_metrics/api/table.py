@@ -1,10 +1,11 @@
 """TrialTable: the trials of one experiment in memory, so that any of them can be found by anything that is known."""
 
 from collections import Counter, OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from etude.config.expression import Expression, ExpressionError
+from etude.names import MISSING, find, quoted
 from etude.store import Above, Document, DocumentStore
 from etude.store.schema import TRIAL_VIEWS
 from etude_metrics.api.fresh import Fresh
@@ -75,7 +76,7 @@ class TrialTable:
         if key not in self._lists:
             fitting = [trial for trial in self.trials.values() if not state or trial["state"] == state]
             if where:
-                fitting = _those_that_fit(where, fitting)
+                fitting = _those_that_fit(where, fitting, self.trials.values())
             name, descending = sort.lstrip("-"), sort.startswith("-")
             self._lists[key] = sorted((sort_key(_value(t, name), descending), t["trial_id"]) for t in fitting)
             while len(self._lists) > _LISTS_KEPT:
@@ -120,21 +121,42 @@ def values_of(trial: Mapping[str, Any]) -> dict[str, Any]:
     return {**metrics, **fields, "metrics": metrics, "hyperparameters": hyperparameters, **hyperparameters}
 
 
-def _those_that_fit(where: str, trials: Sequence[Document]) -> list[Document]:
+def _those_that_fit(where: str, trials: Sequence[Document], known: Collection[Document]) -> list[Document]:
     try:
         expression = Expression(where)
-        return [trial for trial in trials if expression.holds(values_of(trial), if_absent=False)]
+        fitting = [trial for trial in trials if expression.holds(values_of(trial), if_absent=False)]
+        if not fitting:
+            _check_names(expression, known)
     except ExpressionError as error:
         raise ProblemError(422, f"where: {error}", [{"path": "query.where", "message": str(error)}]) from None
+    return fitting
+
+
+def _check_names(expression: Expression, trials: Collection[Document]) -> None:
+    """Has any trial what an expression names? Nobody knows before one has reported.
+
+    Raises
+    ------
+    ExpressionError
+        None has, and it is no field of trials.
+    """
+    if not any(trial["metrics"] for trial in trials):
+        return
+    values = [values_of(trial) for trial in trials]
+    for name in sorted(expression.names):
+        if name[0] not in (*_FIELDS, "metrics") and all(find(some, name) is MISSING for some in values):
+            known = sorted({quoted([word]) for some in values for word in some} | set(_FIELDS))
+            raise ExpressionError(f"no trial has {quoted(name)}; there are: {', '.join(known)}")
 
 
 def _value(trial: Document, name: str) -> Any:
     """What :func:`values_of` has under a dotted name, without making all of it."""
     first, *rest = name.split(".")
-    value: Any = None
-    if first in trial["hyperparameters"]:
-        value = trial["hyperparameters"][first]
-    elif first in ("hyperparameters", "metrics"):
+    value = find(trial["hyperparameters"], [first, *rest])
+    if value is not MISSING:
+        return value
+    value = None
+    if first in ("hyperparameters", "metrics"):
         value = trial[first]
     elif first == "best":
         value = trial["best"]["value"] if trial["best"] else None
@@ -142,6 +164,5 @@ def _value(trial: Document, name: str) -> Any:
         value = trial[first]
     else:
         value = (trial["metrics"] or {}).get(first)
-    for step in rest:
-        value = value.get(step) if isinstance(value, Mapping) else None
-    return value
+    found = find(value, rest)
+    return None if found is MISSING else found

@@ -4,12 +4,13 @@ import itertools
 import json
 import math
 from collections.abc import Iterator, Mapping
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
 from pydantic import JsonValue
 
-from etude.config import Categorical, Const, Double, Int, Log, Parameter, Space
+from etude.config import Categorical, Const, Double, Int, Log, Parameter, Space, after_steps
 from etude.events import Hyperparameters
 from etude_searcher.samplers.sampler import Fits, Sampler, nested
 
@@ -116,10 +117,13 @@ def _stepped(parameter: Int | Double | Log) -> list[float]:
         return _spread(low, high, parameter.count or 1)
     steps = math.floor((high - low) / step + 1e-9)
     count = min(parameter.count or steps + 1, steps + 1)
-    return [low + step * math.floor(place + 0.5) for place in _spread(0, steps, count)]
+    return [after_steps(low, step, math.floor(place + 0.5)) for place in _spread(0, steps, count)]
 
 
 def _spread(low: float, high: float, count: int) -> list[float]:
     if count == 1:
         return [(low + high) / 2]
-    return [low + (high - low) * k / (count - 1) for k in range(count)]
+    first, span = Decimal(repr(low)), Decimal(repr(high)) - Decimal(repr(low))
+    return [
+        float(first + span * k / (count - 1)) for k in range(count)
+    ]  # as people write it: 0.3, not 0.30000000000000004

@@ -4,7 +4,7 @@ import math
 
 from pydantic import JsonValue
 
-from etude.config import Categorical, Const, Double, Int, Log, Parameter
+from etude.config import Categorical, Const, Double, Int, Log, Parameter, after_steps
 
 
 def from_unit(parameter: Parameter, u: float) -> JsonValue:
@@ -53,7 +53,7 @@ def _stepped(low: float, high: float, step: float | None, u: float) -> float:
     if step is None:
         return low + (high - low) * u
     count = math.floor((high - low) / step + 1e-9) + 1
-    return low + step * min(int(u * count), count - 1)
+    return after_steps(low, step, min(int(u * count), count - 1))
 
 
 def _share(low: float, high: float, value: float) -> float:

@@ -19,8 +19,8 @@ from tests.unit.make import config
 def model(tmp_path: Path) -> Path:
     folder = tmp_path / "model"
     (folder / "package").mkdir(parents=True)
-    (folder / "model_def.py").write_text("x = 1\n")
-    (folder / "package" / "__init__.py").write_text("")
+    (folder / "model_def.py").write_text("class Trial: ...\n")
+    (folder / "package" / "__init__.py").write_text("from .sub import *\n")
     (folder / "run.sh").write_text("#!/bin/sh\n")
     (folder / "run.sh").chmod(0o755)
     return folder
@@ -29,7 +29,7 @@ def model(tmp_path: Path) -> Path:
 def test_what_is_stored_is_what_is_fetched(model: Path, tmp_path: Path) -> None:
     definition = store_model_definition(model, local_url(tmp_path / "storage"))
     folder = fetch_model_definition(definition, tmp_path / "cache")
-    assert (folder / "model_def.py").read_text() == "x = 1\n"
+    assert (folder / "model_def.py").read_text() == "class Trial: ...\n"
     assert (folder / "package" / "__init__.py").exists()
     assert (folder / "run.sh").stat().st_mode & 0o100
 
@@ -96,7 +96,10 @@ def test_what_is_no_archive_is_refused(tmp_path: Path) -> None:
 
 def test_a_directory_that_is_too_large_says_what_to_do(model: Path, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr("etude.artifacts.model_definition.MAX_SIZE", 10)
-    with pytest.raises(ArtifactError, match="keep data and results out of the model directory"):
+    with pytest.raises(
+        ArtifactError,
+        match=r"has 3 files, 1 KiB, more than the 1 KiB .* the largest: package/__init__\.py .*\.etudeignore",
+    ):
         store_model_definition(model, local_url(tmp_path / "storage"))
 
 
@@ -135,3 +138,34 @@ def test_an_archive_that_unpacks_into_too_much_is_refused(tmp_path: Path, monkey
             tar.addfile(member, io.BytesIO(bytes(6_000)))
     with pytest.raises(ArtifactError, match="cannot be unpacked: it has more than"):
         unpack(body.getvalue(), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("class Trail: ...\n", "model_def.py has no Trial; it has Trail"),
+        ("def f(:\n", "model_def.py, line 1: invalid syntax"),
+    ],
+)
+def test_a_class_that_is_not_in_its_module_is_found_without_importing_it(model: Path, text: str, problem: str) -> None:
+    (model / "model_def.py").write_text(text)
+    with pytest.raises(ConfigError, match=problem):
+        check_model_directory(model, config(entrypoint="model_def:Trial"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "from elsewhere import Trial\n",
+        "from elsewhere import *\n",
+        "import elsewhere as Trial\n",
+        "Trial = make()\n",
+        "if True:\n    class Trial: ...\n",
+        "try:\n    from a import Trial\nexcept ImportError:\n    Trial = None\n",
+        "globals()['Trial'] = 1\n",
+        "def __getattr__(name): ...\n",
+    ],
+)
+def test_a_class_may_come_from_anywhere(model: Path, text: str) -> None:
+    (model / "model_def.py").write_text(text)
+    check_model_directory(model, config(entrypoint="model_def:Trial"))

@@ -34,7 +34,7 @@ def test_the_grammar(text: str, holds: bool) -> None:
 
 
 def test_it_knows_the_names_in_it() -> None:
-    assert Expression("a.b < c and d in [e, 1]").names == {"a.b", "c", "d", "e"}
+    assert Expression("a.b < c and d in [e, 1]").names == {("a", "b"), ("c",), ("d",), ("e",)}
 
 
 def test_what_a_trial_does_not_have_is_not_constrained() -> None:
@@ -93,3 +93,16 @@ def test_no_text_does_anything_but_parse_or_be_refused(text: str) -> None:
 def test_arithmetic_is_pythons(a: int, b: int) -> None:
     values: dict[str, Any] = {"a": a, "b": b}
     assert Expression("a * b - a == b").holds(values) is (a * b - a == b)
+
+
+def test_names_that_python_has_no_words_for_stand_in_backquotes() -> None:
+    values = {"batch-size": 8, "net": {"in": 4, "a b": 2}, "optimizer.lr": 0.1}
+    assert Expression("`batch-size` == net.`in` * net.`a b`").holds(values)
+    assert Expression("optimizer.lr < 1 and `optimizer.lr` < 1").holds(values)
+    assert Expression("quoted0 == `x y`").names == {("quoted0",), ("x y",)}
+    assert Expression("'`' != \"`a`\"").names == frozenset()
+
+
+def test_a_backquote_without_its_fellow_is_no_expression() -> None:
+    with pytest.raises(ExpressionError, match="is no expression"):
+        Expression("`a > 1")

@@ -41,6 +41,10 @@ def test_a_mapping_without_a_type_nests_and_names_are_sorted() -> None:
         {"type": "int", "minval": 1.5, "maxval": 3},
         {"type": "double", "minval": float("nan"), "maxval": 1},
         {"type": "log", "base": 0, "minval": 0, "maxval": 1},
+        {"type": "log", "base": 1, "minval": 0, "maxval": 1},
+        {"type": "int", "minval": 1, "maxval": 9, "step": 4, "prior": 6},
+        {"type": "double", "minval": 0, "maxval": 1, "step": 0.1, "prior": 0.25},
+        {"type": "log", "minval": -4, "maxval": 0, "step": 1, "prior": 0.005},
         {"type": "categorical", "vals": []},
         {"type": "categorical"},
         {"type": "int", "minval": 0, "maxval": 1, "count": 0},
@@ -54,3 +58,24 @@ def test_a_parameter_that_makes_no_sense_is_refused(parameter: dict[str, Any]) -
 
 def test_one_value_is_a_range() -> None:
     assert parameters(p={"type": "int", "minval": 3, "maxval": 3})["p"].minval == 3
+
+
+@pytest.mark.parametrize(
+    "parameter",
+    [
+        {"type": "int", "minval": 1, "maxval": 9, "step": 4, "prior": 5},
+        {"type": "double", "minval": 0.1, "maxval": 1, "step": 0.1, "prior": 0.3},
+        {"type": "log", "minval": -4, "maxval": 0, "step": 1, "prior": 0.001},
+    ],
+)
+def test_a_prior_lies_on_a_step(parameter: dict[str, Any]) -> None:
+    assert parameters(p=parameter)["p"].prior == parameter["prior"]
+
+
+def test_a_prior_between_steps_is_told_the_nearest() -> None:
+    with pytest.raises(ValidationError, match=r"prior 0\.25 lies between two steps; the nearest are 0\.2 and 0\.3"):
+        parameters(p={"type": "double", "minval": 0, "maxval": 1, "step": 0.1, "prior": 0.25})
+
+
+def test_a_parameter_may_be_called_type() -> None:
+    assert list(parameters(o={"type": {"type": "categorical", "vals": ["a"]}, "lr": 1})) == ["o.lr", "o.type"]

@@ -143,7 +143,6 @@ async def test_trials_are_sorted_by_any_field_metric_or_hyperparameter(api: Api,
         ("metrics.accuracy >= 0.2 and net.w == 1", [3]),
         ("state == 'waiting' and trial_id in [1, 2, 9]", [1, 2]),
         ("best < 0.4", [3]),
-        ("not_known == 1", []),
     ],
 )
 async def test_trials_are_found_by_an_expression(api: Api, where: str, numbers: list[int]) -> None:

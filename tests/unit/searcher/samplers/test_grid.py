@@ -66,3 +66,12 @@ def test_nested_members_multiply_under_their_key() -> None:
 def test_a_space_of_constants_has_one_point() -> None:
     assert points(sampler(a=1, b="x")) == [{"a": 1, "b": "x"}]
     assert points(sampler()) == [{}]
+
+
+def test_points_are_numbers_as_people_write_them() -> None:
+    tenths = [0.1, 0.2, 0.3, 0.4, 0.5]
+    for fields in ({"count": 5}, {"step": 0.1}, {"step": 0.1, "count": 5}):
+        [(_, parsed)] = Space.model_validate(
+            {"p": {"type": "double", "minval": 0.1, "maxval": 0.5, **fields}}
+        ).parameters()
+        assert axis(parsed) == tenths

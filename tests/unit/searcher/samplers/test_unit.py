@@ -43,3 +43,4 @@ def test_steps_are_kept() -> None:
     assert values(type="int", minval=0, maxval=10, step=4) == [0, 4, 8]
     assert values(type="double", minval=0, maxval=1, step=0.25) == [0, 0.25, 0.5, 0.75, 1.0]
     assert values(type="log", base=2, minval=1, maxval=4, step=1) == [2, 4, 8, 16]
+    assert values(type="double", minval=0.1, maxval=0.5, step=0.1) == [0.1, 0.2, 0.3, 0.4, 0.5]
