@@ -84,10 +84,12 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.demo: $(VENV)/bin/python constraints.txt $(DISTRIBUTIONS:=/pyproject.toml)
+	@echo "Installing torch, etude and scikit-learn into $(VENV): the first time this takes some minutes."
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch $(DISTRIBUTIONS:%=-e %) scikit-learn
 	touch $@
 
 $(VENV)/.tests: $(VENV)/.demo tests/requirements.txt
+	@echo "Installing what the tests need into $(VENV)."
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -r tests/requirements.txt
 	touch $@
 

@@ -170,13 +170,23 @@ def test_a_signal_while_it_starts_begins_nothing(home: Home, number: signal.Sign
     home.check_nothing_is_left()
 
 
-async def test_a_run_that_was_killed_is_resumed(home: Home) -> None:
-    process = home.start(line_config(home.folder, trials=6, length=20, seconds=0.05), LINE, "--slots", "2")
+async def test_a_run_that_was_killed_again_and_again_is_resumed(home: Home) -> None:
+    process = home.start(line_config(home.folder, trials=12, length=10, seconds=0.03), LINE, "--slots", "2")
     home.until(lambda: list((home.folder / ".etude").glob("artifacts/checkpoints/*/*/*")), "checkpoints")
+    [experiment] = (home.folder / ".etude" / "artifacts" / "checkpoints").iterdir()
+    for _ in range(3):
+        process.kill()
+        process.wait()
+        home.check_nothing_is_left()
+        made = len(await home.decisions(experiment.name))
+        process = home.start("--resume", experiment.name, "--slots", "2")
+        deadline = time.monotonic() + 100  # far less than the 300 s after which a repair would help
+        while len(await home.decisions(experiment.name)) <= made + 1:  # the activation is one
+            assert time.monotonic() < deadline, "the search stands still"
+            assert process.poll() is None, "it is over"
+            time.sleep(0.1)
     process.kill()
     process.wait()
-    home.check_nothing_is_left()
-    [experiment] = (home.folder / ".etude" / "artifacts" / "checkpoints").iterdir()
     done = home.run("--resume", experiment.name, "--json")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["state"] == "completed"

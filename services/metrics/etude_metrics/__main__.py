@@ -66,6 +66,12 @@ class _Server(uvicorn.Server):
         """Leave them alone."""
 
 
+def _address(server: uvicorn.Server, host: str) -> str:
+    """Where the page is; of port 0, the port that the system chose."""
+    ports = [socket.getsockname()[1] for one in getattr(server, "servers", []) for socket in one.sockets]
+    return f"http://{host}:{ports[0]}" if ports else ""
+
+
 async def main(stop: asyncio.Event) -> None:
     """Serve until told to stop; ``/healthz`` and ``/readyz`` answer from the first moment."""
     settings = MetricsSettings()
@@ -104,6 +110,7 @@ async def main(stop: asyncio.Event) -> None:
     if await until_available("MongoDB", store.open, stop):
         await bus.start()
         await service.start()
+        _log.info("ready", page=_address(server, settings.api_host))
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait([stopping, serving], return_when=asyncio.FIRST_COMPLETED)
         await service.close()

@@ -58,7 +58,7 @@ class MetricsService:
             await self._bus.subscribe(metrics_telemetry(), self._telemetry),
             await self._bus.subscribe_dead_letters(self._letters),
         ]
-        self._cleaning = asyncio.create_task(every(_CLEAN_SECONDS, self._clean, first_after=0.0))
+        self._cleaning = asyncio.create_task(every(_CLEAN_SECONDS, self.clean, first_after=0.0))
 
     async def close(self) -> None:
         """Stop ingesting."""
@@ -68,7 +68,7 @@ class MetricsService:
         for subscription in self._subscriptions:
             await subscription.cancel()
 
-    async def _clean(self) -> None:
+    async def clean(self) -> None:
         if not self._upgraded:
             await upgrade_views(self._store)
             self._upgraded = True

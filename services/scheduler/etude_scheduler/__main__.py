@@ -4,6 +4,7 @@ import asyncio
 from datetime import timedelta
 from typing import Annotated
 
+import structlog
 from pydantic import Field
 
 from etude.bus.amqp import AmqpBus
@@ -15,6 +16,8 @@ from etude.store.mongo import MongoStore
 from etude_scheduler.policies import named
 from etude_scheduler.scheduler import Timing
 from etude_scheduler.service import SchedulerService
+
+log = structlog.get_logger("etude.scheduler")
 
 
 class SchedulerSettings(Settings):
@@ -47,6 +50,7 @@ async def main(stop: asyncio.Event) -> None:
         service = SchedulerService(bus, store, utc_now, settings.pool, timing, policy)
         await bus.start()
         await service.start()
+        log.info("ready", pool=settings.pool, policy=settings.policy)
         await stop.wait()
         await service.close()
     await bus.close()

@@ -2,6 +2,8 @@
 
 import asyncio
 
+import structlog
+
 from etude.bus.amqp import AmqpBus
 from etude.service.clock import utc_now
 from etude.service.logs import log_as_json
@@ -9,6 +11,8 @@ from etude.service.runtime import run, until_available
 from etude.service.settings import Settings
 from etude.store.mongo import MongoStore
 from etude_searcher.service import SearcherService
+
+log = structlog.get_logger("etude.searcher")
 
 
 async def main(stop: asyncio.Event) -> None:
@@ -21,6 +25,7 @@ async def main(stop: asyncio.Event) -> None:
         service = SearcherService(bus, store, utc_now, settings.repair_seconds)
         await bus.start()
         await service.start()
+        log.info("ready", database=settings.database)
         await stop.wait()
         await service.close()
     await bus.close()

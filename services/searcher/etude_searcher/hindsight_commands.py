@@ -95,10 +95,9 @@ def _best(best: dict[str, Any] | None) -> str:
 
 
 def _api() -> Any:
-    from etude.client import ApiClient
-    from etude.client.settings import ClientSettings
+    from etude.client import Client
 
-    return ApiClient(ClientSettings().api_url)
+    return Client().api
 
 
 def _log(api: Any, experiment_id: str) -> Any:

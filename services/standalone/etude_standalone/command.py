@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from etude_standalone import DEFAULT_HOME
+from etude.home import LOCAL_HOME
 
 
 def run(
@@ -25,7 +25,9 @@ def run(
     resume: Annotated[
         str | None, typer.Option(metavar="ID", help="Go on with an experiment that was interrupted.")
     ] = None,
-    home: Annotated[Path, typer.Option(help="Folder for everything that is kept.")] = Path(DEFAULT_HOME),
+    home: Annotated[Path, typer.Option(envvar="ETUDE_HOME", help="Folder for everything that is kept.")] = Path(
+        LOCAL_HOME
+    ),
 ) -> None:
     """Tune on this machine alone: all services in one process, nothing to install.
 

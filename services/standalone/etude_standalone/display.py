@@ -1,5 +1,6 @@
-"""Display: the progress of an experiment in a terminal."""
+"""Display: the progress of an experiment in a terminal, or as plain lines in a file or a pipe."""
 
+import time
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -10,32 +11,46 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from etude.values import flat, inline, show
 from etude_standalone.system import System
 
 _BEST_SHOWN = 5
 _RUNNING_SHOWN = 12
 _FAILED_SHOWN = 3
 _LINES_SHOWN = 15
+_LINE_SECONDS = 5.0
+"""At least, between two plain lines."""
+_IDLE_SECONDS = 5.0
+"""Without a running trial, until the reason is told."""
 _MARK = {"completed": "green", "failed": "red", "rejected": "red", "canceled": "yellow"}
 
 
 class Display:
     """A live view while the experiment runs, and a summary at its end.
 
+    Where nobody sees a view that changes, in a pipe or a file, it prints a line now and then when something is new.
+
     Parameters
     ----------
     quiet : show nothing
+    elsewhere : what commands need to find the folder, such as `` --home runs``
     """
 
-    def __init__(self, console: Console, system: System, experiment_id: str, quiet: bool) -> None:
+    def __init__(self, console: Console, system: System, experiment_id: str, quiet: bool, elsewhere: str = "") -> None:
+        self._elsewhere = elsewhere
         self._console = console
         self._system = system
         self._experiment_id = experiment_id
-        self._live = None if quiet else Live(console=console, refresh_per_second=8, transient=True)
+        self._quiet = quiet
+        live = console.is_terminal and not quiet
+        self._live = Live(console=console, refresh_per_second=8, transient=True) if live else None
+        self._last_line, self._line_at = "", -_LINE_SECONDS
+        self._idle_since: float | None = None
 
     def __enter__(self) -> Self:
-        if self._live is not None:
+        if not self._quiet:
             self._console.print(f"experiment [bold]{self._experiment_id}[/bold] on {len(self._system.slots)} slots")
+        if self._live is not None:
             self._live.__enter__()
         return self
 
@@ -47,12 +62,45 @@ class Display:
 
     async def refresh(self, experiment: dict[str, Any]) -> None:
         """Show how it stands."""
-        if self._live is None:
+        if self._quiet:
             return
-        running, _ = await self._system.queries.trials(self._experiment_id, "running", _RUNNING_SHOWN, None)
-        self._live.update(
-            Group(_headline(experiment, len(running), len(self._system.slots)), _running(experiment, running))
+        if self._live is None:
+            await self._print_line(experiment)
+            return
+        running = await self._trials("running")
+        slots, waits = len(self._system.slots), Text(await self._why_it_waits(running), style="yellow")
+        self._live.update(Group(_headline(experiment, len(running), slots), _running(experiment, running), waits))
+
+    async def _trials(self, state: str) -> list[dict[str, Any]]:
+        return (await self._system.queries.trials(self._experiment_id, state, _RUNNING_SHOWN, None))[0]
+
+    async def _why_it_waits(self, running: list[dict[str, Any]]) -> str:
+        """The reason why no trial runs, if there are some and that has been so for a while."""
+        if running:
+            self._idle_since = None
+            return ""
+        now = time.monotonic()
+        self._idle_since = now if self._idle_since is None else self._idle_since
+        if now - self._idle_since < _IDLE_SECONDS:
+            return ""
+        waiting = [*await self._trials("waiting"), *await self._trials("requested")]
+        return str((await self._system.queries.placement(waiting[0]))["reason"]) if waiting else ""
+
+    async def _print_line(self, experiment: dict[str, Any]) -> None:
+        """Tell how it stands, if that is new and the last line some time ago."""
+        now = time.monotonic()
+        if now - self._line_at < _LINE_SECONDS:
+            return
+        running = await self._trials("running")
+        waits = await self._why_it_waits(running)
+        at = ", ".join(f"{trial['trial_id']} at {trial['length'] or 0}" for trial in running)
+        line = (
+            f"{experiment['state']} {experiment['progress']:.0%}, {_count(experiment['trials'])}, "
+            f"{_found(experiment)}" + (f"; running: {at}" if at else f"; waiting: {waits}" if waits else "")
         )
+        if line != self._last_line:
+            self._last_line, self._line_at = line, now
+            self._console.print(line, markup=False, highlight=False, soft_wrap=True)
 
     async def summary(self, experiment: dict[str, Any], exported: Path | None) -> None:
         """Show how it ended."""
@@ -71,6 +119,14 @@ class Display:
             self._console.print(_best_parts(experiment["best"]))
         if exported is not None:
             self._console.print(f"checkpoint: {exported}", soft_wrap=True, markup=False, highlight=False)
+        self._console.print(
+            f"look at it: etude ui{self._elsewhere}, etude experiment describe {self._experiment_id}{self._elsewhere}; "
+            f"extend it: etude experiment set {self._experiment_id} max_trials=+10{self._elsewhere}",
+            soft_wrap=True,
+            markup=False,
+            highlight=False,
+            style="dim",
+        )
 
     async def _tell_failed_trials(self) -> None:
         """The first few, each with its reason, and one with the end of its log."""
@@ -85,17 +141,20 @@ class Display:
 
 def _headline(experiment: dict[str, Any], running: int, slots: int) -> RenderableType:
     grid = Table.grid(padding=(0, 2))
-    best = experiment["best"]
-    found = f"best {best['metric']} = {best['value']:.6g} (trial {best['trial_id']})" if best else "no result yet"
     grid.add_row(
         Text(experiment["state"], style="bold"),
         ProgressBar(total=1.0, completed=experiment["progress"], width=30),
         f"{experiment['progress']:4.0%}",
         _count(experiment["trials"]),
         f"{min(running, slots)}/{slots} slots busy",
-        found,
+        _found(experiment),
     )
     return grid
+
+
+def _found(experiment: dict[str, Any]) -> str:
+    best = experiment["best"]
+    return f"best {best['metric']} = {best['value']:.6g} (trial {best['trial_id']})" if best else "no result yet"
 
 
 def _running(experiment: dict[str, Any], trials: list[dict[str, Any]]) -> RenderableType:
@@ -112,7 +171,7 @@ def _running(experiment: dict[str, Any], trials: list[dict[str, Any]]) -> Render
             str(trial["length"] or 0),
             f"{target} {unit}",
             "-" if value is None else f"{value:.4g}",
-            _inline(trial["hyperparameters"]),
+            inline(trial["hyperparameters"]),
         )
     return table
 
@@ -121,7 +180,8 @@ def _best_table(experiment: dict[str, Any], trials: list[dict[str, Any]]) -> Tab
     table = Table(title="best trials", title_justify="left")
     table.add_column("trial", justify="right")
     table.add_column(experiment["metric"] or "metric", justify="right")
-    table.add_column("at", justify="right")
+    table.add_column("best at", justify="right")
+    table.add_column("trained", justify="right")
     table.add_column("state")
     table.add_column("hyperparameters", overflow="fold")
     for trial in trials:
@@ -130,33 +190,19 @@ def _best_table(experiment: dict[str, Any], trials: list[dict[str, Any]]) -> Tab
             str(trial["trial_id"]),
             f"{best['value']:.6g}",
             str(best["length"]),
+            str(trial["length"] or 0),
             trial["state"],
-            _inline(trial["hyperparameters"]),
+            inline(trial["hyperparameters"]),
         )
     return table
 
 
 def _best_parts(best: dict[str, Any]) -> RenderableType:
     table = Table(show_header=False)
-    for name, value in _flat(best["hyperparameters"]).items():
-        table.add_row(name, _value(value))
+    for name, value in flat(best["hyperparameters"]).items():
+        table.add_row(name, show(value))
     return table
 
 
 def _count(trials: int) -> str:
     return f"{trials} trial{'' if trials == 1 else 's'}"
-
-
-def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for name, value in values.items():
-        flat.update(_flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value})
-    return flat
-
-
-def _inline(hyperparameters: dict[str, Any]) -> str:
-    return " ".join(f"{name}={_value(value)}" for name, value in _flat(hyperparameters).items())
-
-
-def _value(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -12,23 +12,27 @@ from typing import Any, NoReturn
 from rich.console import Console
 
 from etude.artifacts import ArtifactError, fetch_checkpoint_to
+from etude.artifacts.saved import write_result
 from etude.client.experiment import prepare
 from etude.client.settings import ClientSettings
 from etude.config import ConfigError, CustomConfig, ExperimentConfig, Problem, load, parse
 from etude.events import ExperimentActivateRequested, ExperimentPauseRequested
+from etude.home import LOCAL_DATABASE, LOCAL_HOME
 from etude.service.clock import utc_now
 from etude.store import Document, SqliteStore
 from etude.store.schema import EXPERIMENTS
-from etude_standalone import DEFAULT_HOME
 from etude_standalone.display import Display
+from etude_standalone.inlet import Inlet
 from etude_standalone.interrupts import Interrupts
 from etude_standalone.outcome import Outcome
-from etude_standalone.system import DATABASE, System
+from etude_standalone.system import System
 from etude_trial_runner.departure import describe_departures
 from etude_trial_runner.session import new_session
+from etude_trial_runner.slots import cores
 
 _ENDED = ("completed", "failed", "canceled", "rejected")
 _REFRESH_SECONDS = 0.2
+_FILE_WIDTH = 160
 
 
 class UnknownExperimentError(LookupError):
@@ -58,6 +62,8 @@ class Session:
         self._slots = slots
         self._quiet = quiet
         self._console = Console(file=sys.stderr if quiet else None)
+        if not self._console.is_terminal and "COLUMNS" not in os.environ:
+            self._console.width = _FILE_WIDTH
         self._interrupts = Interrupts(self._announce_stop, self._leave)
         self._experiment_id = ""
 
@@ -89,7 +95,7 @@ class Session:
         if resume is None:
             assert model_directory is not None
             new = prepare(config, model_directory, system.storage, ClientSettings().user, self._tell)
-            self._warn(config)
+            self._warn(config, system)
         await system.start()
         try:
             if self._interrupts.came.is_set():
@@ -100,12 +106,17 @@ class Session:
             else:
                 await system.remember(resume)
                 await system.tell(resume, ExperimentActivateRequested())
-            return await self._follow(system, self._experiment_id)
+            inlet = Inlet(self._home, self._experiment_id, system.take)
+            await inlet.open()
+            try:
+                return await self._follow(system, self._experiment_id)
+            finally:
+                await inlet.close()
         finally:
             await system.close()
 
     async def _find(self, experiment_id: str) -> Document:
-        database = self._home / DATABASE
+        database = self._home / LOCAL_DATABASE
         found: list[Document] = []
         if database.exists():
             store = SqliteStore(database)
@@ -117,7 +128,7 @@ class Session:
         return found[0]
 
     async def _follow(self, system: System, experiment_id: str) -> Outcome:
-        with Display(self._console, system, experiment_id, self._quiet) as display:
+        with Display(self._console, system, experiment_id, self._quiet, self._elsewhere) as display:
             while True:
                 experiment = await system.queries.experiment(experiment_id)
                 if experiment is not None:
@@ -167,8 +178,11 @@ class Session:
         return f"Interrupted before the experiment went on. Go on with: {self._resume(self._experiment_id)}"
 
     def _resume(self, experiment_id: str) -> str:
-        elsewhere = "" if self._home == Path(DEFAULT_HOME).resolve() else f" --home {shlex.quote(str(self._home))}"
-        return f"etude run --resume {experiment_id}{elsewhere}"
+        return f"etude run --resume {experiment_id}{self._elsewhere}"
+
+    @property
+    def _elsewhere(self) -> str:
+        return "" if self._home == Path(LOCAL_HOME).resolve() else f" --home {shlex.quote(str(self._home))}"
 
     def _outcome(self, experiment: dict[str, Any]) -> Outcome:
         return Outcome(
@@ -188,6 +202,7 @@ class Session:
         folder.mkdir(parents=True)
         try:
             fetch_checkpoint_to(outcome.best["checkpoint"], folder)
+            write_result(folder, outcome.best.get("metrics") or {outcome.best["metric"]: outcome.best["value"]})
         except ArtifactError as error:
             self._console.print(f"the best checkpoint could not be exported: {error}")
             return None
@@ -202,9 +217,12 @@ class Session:
             problem = f"{need:g} slots are more than this machine's {have}; no trial could ever run here"
             raise ConfigError([Problem("resources.slots_per_trial", problem)])
 
-    def _warn(self, config: ExperimentConfig) -> None:
+    def _warn(self, config: ExperimentConfig, system: System) -> None:
         for warning in config.warnings:
             self._tell(warning)
+        slots, have = len(system.slots), cores()
+        if self._slots is not None and slots > have and system.slots[0].kind == "cpu":
+            self._tell(f"{slots} slots are more than the {have} cores of this machine: trials wait for each other")
 
     def _tell(self, what: str) -> None:
         if not self._quiet:

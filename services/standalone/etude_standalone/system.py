@@ -2,12 +2,14 @@
 
 import asyncio
 import contextlib
+from collections.abc import Sequence
 from pathlib import Path
 
 from etude.artifacts import fetch_model_definition
 from etude.artifacts.storage import local_url
 from etude.bus import MemoryBroker, MemoryBus
 from etude.events import Envelope, Event, ModelDefinition, RunnerChangeRequested
+from etude.home import LOCAL_DATABASE
 from etude.service.clock import utc_now
 from etude.store import SqliteStore
 from etude_metrics.api.queries import Queries
@@ -26,7 +28,6 @@ from etude_trial_runner.work_folder import WorkFolder
 from etude_trial_runner.zygote_launcher import ZygoteLauncher
 
 _RUNNER = "local"
-DATABASE = "etude.db"
 
 
 class System:
@@ -47,7 +48,7 @@ class System:
         self.home = home
         self.storage = local_url(home / "artifacts")
         self.slots = detect_slots(slots)
-        self.store = SqliteStore(home / DATABASE)
+        self.store = SqliteStore(home / LOCAL_DATABASE)
         self.queries = Queries(self.store)
         self._pool = pool
         self._residents = resident_memory(self.slots) if residents is None else residents
@@ -101,6 +102,10 @@ class System:
     async def publish(self, *envelopes: Envelope) -> None:
         """Put events on the bus."""
         await self._bus.publish(envelopes)
+
+    async def take(self, envelopes: Sequence[Envelope]) -> list[Envelope]:
+        """Put events of others on the bus; returns those that nobody wants."""
+        return await self._bus.publish(envelopes)
 
     async def tell(self, experiment_id: str, event: Event) -> None:
         """Put a person's wish on the bus."""

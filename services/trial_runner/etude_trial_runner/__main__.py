@@ -141,6 +141,7 @@ async def main(stop: asyncio.Event) -> None:
     joining = asyncio.create_task(agent.start())
     await asyncio.wait([joining, asyncio.create_task(stop.wait())], return_when=asyncio.FIRST_COMPLETED)
     if joining.done():
+        log.info("ready", pool=settings.pool, slots=len(slots), kind=machine.kind, work=str(work))
         await stop.wait()
         departures = await agent.drain()
         log.info("the runner leaves", trials=describe_departures(departures))

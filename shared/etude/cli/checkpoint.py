@@ -36,7 +36,8 @@ def list_(experiment_id: Experiment, trial: AnyTrial = None, as_json: AsJson = F
 @app.command()
 def download(experiment_id: Experiment, folder: Folder, trial: AnyTrial = None, length: AnyLength = None) -> None:
     """Copy a checkpoint, each file checked; by default the best one of the experiment."""
-    fetch(client().checkpoint(experiment_id, trial, length)["uri"], folder)
+    connected = client()
+    fetch(connected, experiment_id, connected.checkpoint(experiment_id, trial, length), folder)
     typer.echo(str(folder))
 
 
@@ -48,7 +49,7 @@ def export(experiment_id: Experiment, folder: Folder) -> None:
 
     connected = client()
     experiment = connected.api.get(f"/experiments/{experiment_id}")
-    fetch(connected.checkpoint(experiment_id)["uri"], folder, "checkpoint")
+    fetch(connected, experiment_id, connected.checkpoint(experiment_id), folder, "checkpoint")
     (folder / "hyperparameters.json").write_text(json.dumps(experiment["best"]["hyperparameters"], indent=1) + "\n")
     (folder / "experiment.json").write_text(json.dumps(_about(experiment), indent=1) + "\n")
     definition = ModelDefinition.model_validate(experiment["model_definition"])
@@ -67,14 +68,16 @@ def _row(c: dict[str, Any]) -> tuple[str, ...]:
     return (str(c["trial_id"]), str(c["length"]), c["unit"], str(c["size"]), c["time"][:19], c["uri"])
 
 
-def fetch(uri: str, folder: Path, part: str = ".") -> None:
-    """Copy a checkpoint into a folder, or a part of it, that must be empty or new."""
+def fetch(connected: Any, experiment_id: str, checkpoint: dict[str, Any], folder: Path, part: str = ".") -> None:
+    """Copy a checkpoint into a folder, or a part of it, that must be empty or new; note what was reported with it."""
     from etude.artifacts import fetch_checkpoint_to
+    from etude.artifacts.saved import write_result
 
     if folder.exists() and any(folder.iterdir()):
         raise typer.BadParameter(f"{folder} is not empty")
     (folder / part).mkdir(parents=True, exist_ok=True)
-    fetch_checkpoint_to(uri, folder / part)
+    fetch_checkpoint_to(checkpoint["uri"], folder / part)
+    write_result(folder / part, connected.metrics_at(experiment_id, checkpoint["trial_id"], checkpoint["length"]))
 
 
 def _about(experiment: dict[str, Any]) -> dict[str, Any]:

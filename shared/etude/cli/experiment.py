@@ -1,6 +1,6 @@
 """`etude experiment`: experiments of a running installation (`ETUDE_AMQP_URL`, `ETUDE_API_URL`)."""
 
-import json
+import shlex
 import time
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -11,6 +11,8 @@ import typer
 from etude.cli.group import group
 from etude.cli.output import AsCsv, AsJson, complete_experiment, print_json, print_list, print_table
 from etude.cli.output import client as connect
+from etude.home import LOCAL_HOME
+from etude.values import inline
 
 _PAUSE_SECONDS = 0.5
 _LATE = timedelta(minutes=2)  # that lines of one trial may come after later ones of another
@@ -67,7 +69,7 @@ def describe(experiment_id: Id, as_json: AsJson = False) -> None:
             typer.echo(f"{name.replace('_', ' ')}: {experiment[name]}")
     typer.echo(f"progress: {experiment['progress']:.0%}\nbest: {_best(experiment)}\n")
     print_table(
-        ("trial", "state", "at", experiment["metric"] or "best", "restarts", "hyperparameters"),
+        ("trial", "state", "trained", experiment["metric"] or "best", "best at", "restarts", "hyperparameters"),
         [_trial_row(trial) for trial in trials],
     )
     for trial in trials:
@@ -143,37 +145,37 @@ def wait(experiment_id: Id, as_json: AsJson = False) -> None:
 @app.command()
 def pause(experiment_id: Id) -> None:
     """Free its slots; trials keep their checkpoints."""
-    connect().request(experiment_id, "pause")
+    _request(experiment_id, "pause")
 
 
 @app.command()
 def activate(experiment_id: Id) -> None:
     """Go on with a paused experiment."""
-    connect().request(experiment_id, "activate")
+    _request(experiment_id, "activate")
 
 
 @app.command()
 def cancel(experiment_id: Id) -> None:
     """End an experiment; running trials save a checkpoint first."""
-    connect().request(experiment_id, "cancel")
+    _request(experiment_id, "cancel")
 
 
 @app.command()
 def kill(experiment_id: Id) -> None:
     """End an experiment at once."""
-    connect().request(experiment_id, "kill")
+    _request(experiment_id, "kill")
 
 
 @app.command()
 def archive(experiment_id: Id) -> None:
     """Take it out of lists; nothing else changes, and `etude experiment list --archived` shows it."""
-    connect().request(experiment_id, "archive")
+    _request(experiment_id, "archive")
 
 
 @app.command()
 def unarchive(experiment_id: Id) -> None:
     """Show it in lists again."""
-    connect().request(experiment_id, "unarchive")
+    _request(experiment_id, "unarchive")
 
 
 @app.command()
@@ -201,12 +203,12 @@ def download(
 
     client = connect()
     if top == 1:
-        fetch(client.checkpoint(experiment_id)["uri"], folder)
+        fetch(client, experiment_id, client.checkpoint(experiment_id), folder)
     else:
         best = [t["trial_id"] for t in client.api.pages(f"/experiments/{experiment_id}/best-trials", limit=top)]
-        found = {trial_id: client.checkpoint(experiment_id, trial_id)["uri"] for trial_id in best}
-        for trial_id, uri in found.items():
-            fetch(uri, folder / f"trial-{trial_id}")
+        found = {trial_id: client.checkpoint(experiment_id, trial_id) for trial_id in best}
+        for trial_id, checkpoint in found.items():
+            fetch(client, experiment_id, checkpoint, folder / f"trial-{trial_id}")
     typer.echo(str(folder))
 
 
@@ -235,7 +237,27 @@ def set_(
 
     A completed experiment goes on if that gives it more to do.
     """
-    connect().change(experiment_id, changes)
+    client = connect()
+    changed = client.change(experiment_id, changes)
+    typer.echo(f"{experiment_id} is {changed['state']}; asked for: {' '.join(changes)}")
+    _say_how_to_go_on(client, changed)
+
+
+def _request(experiment_id: str, verb: str) -> None:
+    client = connect()
+    experiment = client.request(experiment_id, verb)
+    typer.echo(f"{experiment_id} is {'archived' if experiment['archived'] else experiment['state']}")
+    _say_how_to_go_on(client, experiment)
+
+
+def _say_how_to_go_on(client: Any, experiment: dict[str, Any]) -> None:
+    """An experiment of a folder in which nothing runs waits for the next run."""
+    home = client.settings.local_home
+    if home is None or experiment["state"] != "active":
+        return
+    if not (home / "runs" / f"{experiment['experiment_id']}.sock").exists():
+        elsewhere = f" --home {shlex.quote(str(home))}" if home != Path(LOCAL_HOME) else ""
+        typer.echo(f"nothing trains it now; go on with: etude run --resume {experiment['experiment_id']}{elsewhere}")
 
 
 def _follow(client: Any, experiment_id: str) -> None:
@@ -267,6 +289,7 @@ def _trial_row(trial: dict[str, Any]) -> tuple[str, ...]:
         trial["state"],
         str(trial["length"] or 0),
         f"{best['value']:.6g}" if best else "-",
+        str(best["length"]) if best else "-",
         str(trial["restarts"]),
-        json.dumps(trial["hyperparameters"]),
+        inline(trial["hyperparameters"]),
     )

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from etude.client import Client
 from etude.client.progress import best_so_far
+from etude.values import inline
 
 _MINE = ("experiment_id", "name", "state", "owner", "reason", "refused")
 
@@ -39,15 +40,10 @@ def picture(experiment: dict[str, Any], trials: list[dict[str, Any]]) -> Rendera
     facts.add_row(Text("trials", style="dim"), Text(states or "none yet"))
     facts.add_row(Text("best", style="dim"), Text(best_so_far(experiment)))
     facts.add_row(Text("progress", style="dim"), ProgressBar(1.0, experiment["progress"], width=40))
-    table = Table(
-        "trial", "state", "at", experiment["metric"] or "best", "hyperparameters", box=None, padding=(0, 2, 0, 0)
-    )
+    headings = ("trial", "state", "trained", experiment["metric"] or "best", "best at", "hyperparameters")
+    table = Table(*headings, box=None, padding=(0, 2, 0, 0))
     for trial in trials:
-        drawn = " ".join(f"{name}={_short(value)}" for name, value in trial["hyperparameters"].items())
-        cells = (trial["trial_id"], trial["state"], trial["best"]["length"], f"{trial['best']['value']:.6g}", drawn)
+        best, drawn = trial["best"], inline(trial["hyperparameters"])
+        cells = (trial["trial_id"], trial["state"], trial["length"], f"{best['value']:.6g}", best["length"], drawn)
         table.add_row(*map(Text, map(str, cells)))
     return Group(facts, "", table)
-
-
-def _short(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)

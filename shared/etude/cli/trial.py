@@ -8,6 +8,7 @@ import typer
 
 from etude.cli.group import group
 from etude.cli.output import AsCsv, AsJson, client, complete_experiment, print_json, print_list
+from etude.values import inline
 
 app = group("Look into single trials.")
 
@@ -31,7 +32,8 @@ def list_(
     """List trials, those that fit."""
     path = f"/experiments/{experiment_id}/trials"
     found = list(client().api.pages(path, limit=1000, where=where, state=state, sort=sort))
-    print_list(found, ("trial", "state", "at", "best", "restarts", "runner", "hyperparameters"), _row, as_json, as_csv)
+    headings = ("trial", "state", "trained", "best", "best at", "restarts", "runner", "hyperparameters")
+    print_list(found, headings, lambda trial: _row(trial, in_full=as_csv), as_json, as_csv)
 
 
 @app.command()
@@ -47,11 +49,10 @@ def describe(experiment_id: Experiment, trial_id: Trial, as_json: AsJson = False
         return
     best = f"{trial['best']['value']:.6g} at {trial['best']['length']}" if trial["best"] else "-"
     typer.echo(f"trial {trial_id} is {trial['state']}: {placement['reason']}")
-    typer.echo(f"hyperparameters: {json.dumps(trial['hyperparameters'])}")
-    typer.echo(
-        f"trained to: {trial['length'] or 0}, wanted: {json.dumps(trial['target'])}, restarts: {trial['restarts']}"
-    )
-    typer.echo(f"best: {best}, latest: {json.dumps(trial['metrics'])}")
+    typer.echo(f"hyperparameters: {inline(trial['hyperparameters']) or '-'}")
+    wanted = inline(trial["target"] or {}).replace("=", " ") or "-"
+    typer.echo(f"trained to: {trial['length'] or 0}, wanted: {wanted}, restarts: {trial['restarts']}")
+    typer.echo(f"best: {best}, latest: {inline(trial['metrics'] or {}) or '-'}")
     for decision in decisions:
         for reason in decision["reasons"]:
             typer.echo(f"{decision['at'][:19]} {reason}")
@@ -95,11 +96,13 @@ def retry(
         typer.echo(trial_id)
 
 
-def _row(trial: dict[str, Any]) -> tuple[str, ...]:
-    best = f"{trial['best']['value']:.6g}" if trial["best"] else "-"
-    at, restarts = str(trial["length"] or 0), str(trial["restarts"])
-    drawn = json.dumps(trial["hyperparameters"])
-    return (str(trial["trial_id"]), trial["state"], at, best, restarts, trial["runner_id"] or "-", drawn)
+def _row(trial: dict[str, Any], in_full: bool) -> tuple[str, ...]:
+    """Columns of a list; in full for programs, with few digits for people."""
+    best = trial["best"] or {"value": None, "length": "-"}
+    value = "-" if best["value"] is None else repr(best["value"]) if in_full else f"{best['value']:.6g}"
+    drawn = json.dumps(trial["hyperparameters"]) if in_full else inline(trial["hyperparameters"])
+    trained, restarts, runner = str(trial["length"] or 0), str(trial["restarts"]), trial["runner_id"] or "-"
+    return (str(trial["trial_id"]), trial["state"], trained, value, str(best["length"]), restarts, runner, drawn)
 
 
 def _readable(line: dict[str, Any]) -> str:

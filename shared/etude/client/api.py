@@ -18,15 +18,19 @@ class ApiClient:
     url : such as ``http://127.0.0.1:8080``
     token : for an API that wants one
     user : in whose name something is asked for, where no tokens are needed
+    socket : name of the socket where it listens, if that is no port
     """
 
-    def __init__(self, url: str, token: str = "", user: str = "", timeout: float = 30.0) -> None:
+    def __init__(
+        self, url: str, token: str = "", user: str = "", timeout: float = 30.0, socket: str | None = None
+    ) -> None:
         headers = {"Cache-Control": "no-cache"}  # a program wants to see what it has just done
         if token:
             headers["Authorization"] = f"Bearer {token}"
         if user.isascii() and user.isprintable():
             headers["X-Etude-User"] = user
-        self._http = httpx.Client(base_url=url.rstrip("/"), timeout=timeout, headers=headers)
+        transport = httpx.HTTPTransport(uds=socket) if socket else None
+        self._http = httpx.Client(base_url=url.rstrip("/"), timeout=timeout, headers=headers, transport=transport)
         self._url = url
 
     def get(self, path: str, **query: Any) -> Any:

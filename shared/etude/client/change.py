@@ -12,6 +12,7 @@ from etude.events import ExperimentChangeRequested
 
 _SETTINGS = ("max_trials", "max_length", "max_concurrent_trials", "priority", "weight", "labels")
 _RANGES = "hyperparameters."
+_KNOWN = f"{', '.join(_SETTINGS)}, {_RANGES}NAME.minval (or maxval, vals, ...)"
 
 
 class ChangeError(ValueError):
@@ -42,10 +43,10 @@ def read_changes(
             _put(wishes.setdefault("hyperparameters", {}), name.removeprefix(_RANGES).split("."), _scalar(name, value))
             continue
         if not equals or name not in _SETTINGS:
-            raise ChangeError(f"{assignment!r}: give NAME=VALUE, where NAME is one of {', '.join(_SETTINGS)}")
+            raise ChangeError(f"{assignment!r}: give NAME=VALUE, where NAME is one of {_KNOWN}")
         wishes[name] = _value(name, value, current)
     if not wishes:
-        raise ChangeError(f"nothing to change: give NAME=VALUE, where NAME is one of {', '.join(_SETTINGS)}")
+        raise ChangeError(f"nothing to change: give NAME=VALUE, where NAME is one of {_KNOWN}")
     try:
         return ExperimentChangeRequested.model_validate({**wishes, "requested_by": requested_by})
     except ValidationError as error:

@@ -9,26 +9,42 @@ from typing import Any
 
 from etude.client.api import ApiClient, ApiError
 from etude.client.asking import ASK_AND_TELL, ENDED, Asking
+from etude.client.change import ChangeError
 from etude.client.commands import ByApi, ByBroker, Commands
 from etude.client.handles import Experiment
+from etude.client.local import open_local
 from etude.client.settings import NO_BROKER, ClientSettings
 from etude.config import ExperimentConfig, load, parse
 
 _HEARD_SECONDS = 0.1
+_STATES = {"pause": "paused", "activate": "active", "cancel": "canceled", "kill": "canceled"}
 
 
 class Client:
     """Creates experiments by events, and asks about them over HTTP; without a broker, all goes over HTTP.
 
+    A folder of `etude run` is asked in the same way: the one that ``ETUDE_HOME`` names or, if no ``ETUDE_API_URL`` is
+    set, ``.etude`` in the working directory.
+
     Parameters
     ----------
     settings : where broker, query API and storage are; by default from ``ETUDE_*`` environment variables
+
+    Raises
+    ------
+    ApiError
+        There is nothing in the folder that is named.
     """
 
     def __init__(self, settings: ClientSettings | None = None) -> None:
         self.settings = settings or ClientSettings()
-        self.api = ApiClient(self.settings.api_url, self.settings.token.get_secret_value(), self.settings.user)
-        self._commands: Commands = ByApi(self.api) if self.settings.amqp_url == NO_BROKER else ByBroker(self.settings)
+        home = self.settings.local_home
+        if home is not None:
+            self.api = open_local(home, self.settings.user)
+        else:
+            self.api = ApiClient(self.settings.api_url, self.settings.token.get_secret_value(), self.settings.user)
+        by_api = home is not None or self.settings.amqp_url == NO_BROKER
+        self._commands: Commands = ByApi(self.api) if by_api else ByBroker(self.settings)
 
     def create_experiment(
         self,
@@ -115,38 +131,56 @@ class Client:
         """
         return [Experiment(self, found["experiment_id"]) for found in self.api.pages("/experiments", **where)]
 
-    def request(self, experiment_id: str, what: str) -> None:
+    def request(self, experiment_id: str, what: str, patience: float = 3.0) -> dict[str, Any]:
         """Ask for an experiment to ``pause``, ``activate``, ``cancel``, ``kill``, ``archive`` or ``unarchive``.
+
+        Parameters
+        ----------
+        patience : seconds to wait until it shows
+
+        Returns
+        -------
+        the experiment as it is then, which may be as it was: services that are away hear of it later
 
         Raises
         ------
         ApiError
             There is no such experiment.
         """
-        self.api.get(f"/experiments/{experiment_id}")
+        before = self.api.get(f"/experiments/{experiment_id}")
         self._commands.wish(experiment_id, what)
+        is_so = before["archived"] if what == "archive" else before["state"] == _STATES.get(what)
+        return before if is_so else self._until_heard(before, patience)
 
-    def change(self, experiment_id: str, assignments: Sequence[str]) -> None:
+    def change(self, experiment_id: str, assignments: Sequence[str]) -> dict[str, Any]:
         """Ask for other settings, such as ``max_trials=+50``; also of a completed experiment, which then goes on.
+
+        Returns
+        -------
+        the experiment as it is once that shows
 
         Raises
         ------
         ApiError
             There is no such experiment.
         ChangeError
-            A change makes no sense.
+            A change makes no sense, or the search refuses it.
         """
         before = self.api.get(f"/experiments/{experiment_id}")
         self._commands.change(before, assignments)
-        self._until_heard(before)
+        after = self._until_heard(before)
+        if after["refused"] and after["config"] == before["config"] and after["labels"] == before["labels"]:
+            raise ChangeError(f"{experiment_id} refuses {' '.join(assignments)}: {after['refused']}")
+        return after
 
-    def _until_heard(self, before: dict[str, Any], patience: float = 3.0) -> None:
-        """Let an experiment that was over go on, or refuse to, so that who waits for its end waits for the next one."""
+    def _until_heard(self, before: dict[str, Any], patience: float = 3.0) -> dict[str, Any]:
+        """Wait until an experiment is otherwise than before, or refuses to be; returns how it is."""
         deadline = time.monotonic() + patience
         now = before
-        while now["state"] in ENDED and now["refused"] == before["refused"] and time.monotonic() < deadline:
+        while _essence(now) == _essence(before) and time.monotonic() < deadline:
             time.sleep(_HEARD_SECONDS)
             now = self.api.get(f"/experiments/{before['experiment_id']}")
+        return now
 
     def delete(self, experiment_id: str) -> None:
         """Delete an experiment that is over: all that is known of it, and its checkpoints. There is no way back.
@@ -211,9 +245,10 @@ class Client:
         """
         uri: str | None = None
         if trial_id is None:
-            best = self.api.get(f"/experiments/{experiment_id}")["best"]
+            experiment = self.api.get(f"/experiments/{experiment_id}")
+            best = experiment["best"]
             if best is None:
-                raise ApiError(f"experiment {experiment_id} has no result yet")
+                raise ApiError(_no_result(experiment))
             trial_id, uri = best["trial_id"], best["checkpoint"]
         elif length is None:
             trial = self.api.get(f"/experiments/{experiment_id}/trials/{trial_id}")
@@ -226,6 +261,11 @@ class Client:
             raise ApiError(f"trial {trial_id} has no such checkpoint; there are checkpoints at: {lengths}")
         found: dict[str, Any] = fitting[-1]
         return found
+
+    def metrics_at(self, experiment_id: str, trial_id: int, length: int) -> dict[str, Any]:
+        """The metrics of a trial's validation at a length; none if there was none."""
+        reported = self.api.pages(f"/experiments/{experiment_id}/trials/{trial_id}/validations")
+        return next((dict(found["metrics"]) for found in reported if found["length"] == length), {})
 
     def delete_checkpoint(self, experiment_id: str, trial_id: int, length: int) -> None:
         """Delete the checkpoints of a trial at a length, on some runner.
@@ -276,3 +316,15 @@ class Client:
     def close(self) -> None:
         """Close connections."""
         self.api.close()
+
+
+def _essence(experiment: Mapping[str, Any]) -> list[Any]:
+    """What of an experiment people change."""
+    return [experiment[name] for name in ("state", "refused", "archived", "labels", "config")]
+
+
+def _no_result(experiment: Mapping[str, Any]) -> str:
+    over = experiment["state"] in ENDED
+    reason = f": {experiment['reason']}" if experiment["reason"] else ""
+    told = f"is {experiment['state']} and has no result{reason}" if over else "has no result yet"
+    return f"experiment {experiment['experiment_id']} {told}"

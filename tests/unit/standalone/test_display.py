@@ -3,6 +3,7 @@
 import io
 from typing import Any
 
+import pytest
 from rich.console import Console
 
 from etude_standalone.display import Display
@@ -16,6 +17,9 @@ class Queries:
 
     async def trials(self, experiment_id: str, state: str, limit: int, cursor: None) -> tuple[list[dict], None]:
         return [trial for trial in self._trials if trial["state"] == state][:limit], None
+
+    async def placement(self, trial: dict[str, Any]) -> dict[str, str]:
+        return {"reason": f"trial {trial['trial_id']} waits for slots"}
 
     async def best_trials(self, experiment_id: str, limit: int) -> list[dict]:
         return [trial for trial in self._trials if trial["best"]][:limit]
@@ -48,9 +52,9 @@ def experiment(**fields: Any) -> dict[str, Any]:
     return {"state": "active", "progress": 0.5, "trials": 3, "metric": "loss", "best": None, "reason": None, **fields}
 
 
-async def shown(system: System, about: dict[str, Any], at_end: bool) -> str:
+async def shown(system: System, about: dict[str, Any], at_end: bool, terminal: bool = True) -> str:
     out = io.StringIO()
-    console = Console(file=out, width=140, force_terminal=True, color_system=None)
+    console = Console(file=out, width=140, force_terminal=terminal, color_system=None)
     with Display(console, system, "exp", quiet=False) as display:  # type: ignore[arg-type]
         if not at_end:
             await display.refresh(about)
@@ -81,3 +85,27 @@ async def test_at_the_end_there_are_the_best_trials_and_what_failed() -> None:
     assert "net.width" in text
     assert "trial 2 failed: ValueError: [no]" in text
     assert "  Traceback" in text
+    assert "trained" in text
+    assert "best at" in text
+    assert "look at it: etude ui, etude experiment describe exp" in text
+
+
+async def test_in_a_pipe_there_are_plain_lines_when_something_is_new(monkeypatch) -> None:
+    monkeypatch.setattr("etude_standalone.display._LINE_SECONDS", 0.0)
+    system, out = System(trial(1, "running", 0.5)), io.StringIO()
+    console = Console(file=out, width=140, force_terminal=False)
+    with Display(console, system, "exp", quiet=False) as display:  # type: ignore[arg-type]
+        for progress in (0.0, 0.0, 0.5):
+            await display.refresh(experiment(progress=progress))
+    assert out.getvalue().splitlines() == [
+        "experiment exp on 2 slots",
+        "active 0%, 3 trials, no result yet; running: 1 at 50",
+        "active 50%, 3 trials, no result yet; running: 1 at 50",
+    ]
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+async def test_who_waits_is_told_why(monkeypatch, terminal: bool) -> None:
+    monkeypatch.setattr("etude_standalone.display._IDLE_SECONDS", 0.0)
+    text = await shown(System(trial(3, "waiting")), experiment(), at_end=False, terminal=terminal)
+    assert "trial 3 waits for slots" in text

@@ -88,7 +88,7 @@ class Queries:
         reason = {
             "running": f"it runs on {trial['runner_id']}",
             "paused": "the search has paused it; it goes on if it is promoted",
-        }.get(state, f"it is over: {state}")
+        }.get(state, "nothing more will come of it")
         if state in ("waiting", "requested"):
             claim = next((c for c in claims if c["experiment_id"] == trial["experiment_id"]), None)
             reason = "its scheduler has not told of it yet; is one running for its pool?"
