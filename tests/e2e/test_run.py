@@ -1,5 +1,6 @@
 """`etude run`: everything in one process, as a newcomer meets it."""
 
+import asyncio
 import json
 import os
 import signal
@@ -184,7 +185,7 @@ async def test_a_run_that_was_killed_again_and_again_is_resumed(home: Home) -> N
         while len(await home.decisions(experiment.name)) <= made + 1:  # the activation is one
             assert time.monotonic() < deadline, "the search stands still"
             assert process.poll() is None, "it is over"
-            time.sleep(0.1)
+            await asyncio.sleep(0.1)
     process.kill()
     process.wait()
     done = home.run("--resume", experiment.name, "--json")
