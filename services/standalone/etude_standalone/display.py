@@ -152,7 +152,8 @@ def _progress(experiment: dict[str, Any], running: list[dict[str, Any]]) -> floa
         [(_, target)] = (trial["target"] or {"batches": 0}).items()
         if trial["best"] is None and target:
             on_the_way += min((trial["length"] or 0) / target, 1.0)
-    expected = max(((experiment["config"] or {}).get("searcher") or {}).get("max_trials") or 1, experiment["trials"], 1)
+    searcher = (experiment["config"] or {}).get("searcher") or {}
+    expected: int = max(searcher.get("max_trials") or 1, experiment["trials"], 1)
     return min(float(experiment["progress"]) + _FIRST_RESULT * on_the_way / expected, 1.0)
 
 
