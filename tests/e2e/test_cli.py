@@ -138,6 +138,23 @@ def test_an_experiment_is_changed_and_extended(running: Installation, tmp_path: 
     assert "NAME is one of max_trials" in done.stderr
 
 
+def test_who_waits_for_slots_is_told_why(running: Installation, tmp_path: Path) -> None:
+    def disabled() -> bool:  # once it is known
+        return running.etude("runner", "disable", "one", "--reason", "new driver").returncode == 0
+
+    running.until(disabled, 30, "the runner is there")
+    experiment_id = create(running, line_config(tmp_path, trials=1))
+
+    def waits() -> str:
+        lines = running.etude("experiment", "describe", experiment_id).stdout.splitlines()
+        return next((line for line in lines if line.startswith("waits: ")), "")
+
+    running.until(lambda: "disabled" in waits(), 30, "the reason is told")
+    assert running.etude("runner", "enable", "one").returncode == 0
+    assert running.wait(experiment_id, 60)["state"] == "completed"
+    assert waits() == ""
+
+
 @pytest.mark.parametrize("verb", ["cancel", "kill"])
 def test_an_experiment_is_ended_early(running: Installation, tmp_path: Path, verb: str) -> None:
     experiment_id = create(running, line_config(tmp_path, trials=4, length=1000, seconds=0.05))

@@ -2,6 +2,7 @@
 
 import shlex
 import time
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
@@ -67,6 +68,8 @@ def describe(experiment_id: Id, as_json: AsJson = False) -> None:
     for name in ("experiment_id", "name", "state", "reason", "refused", "owner", "created_at", "ended_at"):
         if experiment[name]:
             typer.echo(f"{name.replace('_', ' ')}: {experiment[name]}")
+    if waits := _why_it_waits(api, path, trials):
+        typer.echo(f"waits: {waits}")
     typer.echo(f"progress: {experiment['progress']:.0%}\nbest: {_best(experiment)}\n")
     print_table(
         ("trial", "state", "trained", experiment["metric"] or "best", "best at", "restarts", "hyperparameters"),
@@ -241,6 +244,14 @@ def set_(
     changed = client.change(experiment_id, changes)
     typer.echo(f"{experiment_id} is {changed['state']}; asked for: {' '.join(changes)}")
     _say_how_to_go_on(client, changed)
+
+
+def _why_it_waits(api: Any, path: str, trials: Sequence[dict[str, Any]]) -> str:
+    """The reason why none of the trials runs, if one waits."""
+    waiting = [trial["trial_id"] for trial in trials if trial["state"] in ("waiting", "requested")]
+    if not waiting or any(trial["state"] == "running" for trial in trials):
+        return ""
+    return str(api.get(f"{path}/{waiting[0]}/placement")["reason"])
 
 
 def _request(experiment_id: str, verb: str) -> None:
