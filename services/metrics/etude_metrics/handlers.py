@@ -94,11 +94,17 @@ class MetricsHandlers:
         there = {experiment_id for experiment_id, view in experiments.items() if view["state"] != DELETED}
         await self._put(VALIDATIONS, [document for document in new if document["experiment_id"] in there])
         await self._put(ALLOCATIONS, [made for made in allocations.values() if made["experiment_id"] in there])
-        await self._put(CHECKPOINTS, checkpoints)
+        await self._put(CHECKPOINTS, await self._not_deleted(checkpoints))
         gone = await self._store.get(CHECKPOINTS, deleted)
         await self._put(CHECKPOINTS, [{**checkpoint, "deleted": True} for checkpoint in gone])
         await self._put(TRIAL_VIEWS, [trial for trial in trials.values() if trial["experiment_id"] in there])
         await self._put(EXPERIMENT_VIEWS, list(experiments.values()))
+
+    async def _not_deleted(self, checkpoints: list[Document]) -> list[Document]:
+        """Without those of which it was heard before, and since then that they are deleted."""
+        known = await self._store.get(CHECKPOINTS, [document["_id"] for document in checkpoints])
+        deleted = {document["_id"] for document in known if document["deleted"]}
+        return [document for document in checkpoints if document["_id"] not in deleted]
 
     def _number(self, experiments: dict[str, Document], trials: dict[tuple[str, int], Document]) -> None:
         """Give all that changed a higher version, by which others see that it did. A clock makes nearly all of it."""

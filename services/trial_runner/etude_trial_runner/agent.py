@@ -152,7 +152,7 @@ class Agent:
     async def start(self) -> None:
         """Join the fleet."""
         queue = runner_commands(self.machine.runner_id, self.machine.session)
-        self._subscription = await self._bus.subscribe(queue, self.handle)
+        self._subscription = await self._bus.subscribe(queue, self.handle, self._outbox.repeat)
         self._cleaning = await self._bus.subscribe(janitor(self.machine.pool), self._clean)
         self._outbox.start()
         m = self.machine

@@ -16,11 +16,16 @@ log = structlog.get_logger("etude.runner")
 
 _BATCH = 256
 _TELEMETRY_KEPT = 10_000
+_RECENT = 2_000
+_RECENT_SECONDS = 300.0
 _PAUSE_SECONDS = 1.0  # after an error that nobody thought of
 
 
 class Outbox:
     """Two ways out: spooled reports in order, and telemetry that may be dropped if the broker stays away.
+
+    What was confirmed lately is remembered, to be repeated if the broker may have lost it: one that comes back empty
+    has confirmed reports that nobody got.
 
     Parameters
     ----------
@@ -37,6 +42,8 @@ class Outbox:
             "the disk takes no reports; they wait in memory, and are tried again", "the disk takes reports again"
         )
         self._reading = DiskTrouble("the reports on disk cannot be read, and are tried again", "reports are read again")
+        self._recent: deque[tuple[float, Envelope]] = deque(maxlen=_RECENT)
+        self._again: list[Envelope] = []
         self._telemetry: deque[Envelope] = deque(maxlen=_TELEMETRY_KEPT)
         self._wake_reports = asyncio.Event()
         self._wake_telemetry = asyncio.Event()
@@ -55,6 +62,15 @@ class Outbox:
         self._reconcile()
         self._idle.clear()
         self._wake_reports.set()
+
+    def repeat(self) -> None:
+        """Send again what was confirmed lately: the connection was lost, and perhaps more than that."""
+        since = asyncio.get_running_loop().time() - _RECENT_SECONDS
+        self._again = [envelope for confirmed, envelope in self._recent if confirmed >= since]
+        self._recent.clear()
+        if self._again:
+            self._idle.clear()
+            self._wake_reports.set()
 
     def telemetry(self, envelope: Envelope) -> None:
         """Send if possible."""
@@ -82,8 +98,12 @@ class Outbox:
         while True:
             self._reconcile()
             waiting = self._peek()
-            if waiting:
-                await self._bus.publish([envelope for _, envelope in waiting])
+            if self._again:
+                again = self._again[:_BATCH]
+                await self._publish(again)
+                self._again = [envelope for envelope in self._again if envelope not in again]
+            elif waiting:
+                await self._publish([envelope for _, envelope in waiting])
                 self._confirmed.update(number for number, _ in waiting)
             elif self._unspooled:
                 await self._send_unspooled()
@@ -98,10 +118,15 @@ class Outbox:
         """Send what the disk did not take; the spool is empty, so that these are the oldest."""
         batch = [self._unspooled.popleft() for _ in range(min(_BATCH, len(self._unspooled)))]
         try:
-            await self._bus.publish(batch)
+            await self._publish(batch)
         except BaseException:
             self._unspooled.extendleft(reversed(batch))
             raise
+
+    async def _publish(self, batch: list[Envelope]) -> None:
+        await self._bus.publish(batch)
+        now = asyncio.get_running_loop().time()
+        self._recent.extend((now, envelope) for envelope in batch)
 
     def _reconcile(self) -> None:
         """Bring to disk what is only in memory, unless the disk is full or ill: then all stays in memory."""

@@ -4,6 +4,7 @@ import pytest
 
 from etude.events import (
     AskCause,
+    CheckpointDeleted,
     CheckpointSaved,
     Envelope,
     Event,
@@ -122,3 +123,12 @@ async def test_training_metrics_and_logs_are_kept_once(store: SqliteStore) -> No
     assert [(p["length"], p["metrics"]) for p in kept["points"]] == [(5, {"loss": None}), (10, {"loss": None})]
     [kept] = await store.find(LOGS, {})
     assert [(line["number"], line["text"]) for line in kept["lines"]] == [(7, "a"), (8, "b")]
+
+
+async def test_a_checkpoint_that_is_deleted_stays_so_when_it_is_reported_again(store: SqliteStore) -> None:
+    handlers = MetricsHandlers(store)
+    await handlers.handle_events(wrapped(created(), saved(100)))
+    await handlers.handle_events(wrapped(CheckpointDeleted(trial_id=1, uris=["file:///100"])))
+    await handlers.handle_events(wrapped(saved(100), saved(200)))
+    found = {checkpoint["length"]: checkpoint["deleted"] for checkpoint in await store.find(CHECKPOINTS, {})}
+    assert found == {100: True, 200: False}

@@ -200,3 +200,24 @@ async def test_telemetry_that_nobody_takes_is_dropped_from_its_beginning(monkeyp
             await asyncio.sleep(0.002)
     assert line.sent == [3, 4, 5]
     await outbox.close()
+
+
+async def test_what_was_confirmed_lately_is_repeated_when_the_connection_was_lost(monkeypatch) -> None:
+    line = Line()
+    line.up.set()
+    outbox = Outbox(line, Spool())  # type: ignore[arg-type]
+    outbox.start()
+    for trial in (1, 2):
+        outbox.report(report(trial))
+    assert await outbox.flush(5)
+    line.up.clear()
+    outbox.repeat()
+    outbox.report(report(3))
+    line.up.set()
+    assert await outbox.flush(5)
+    assert line.sent == [1, 2, 1, 2, 3]
+    monkeypatch.setattr("etude_trial_runner.outbox._RECENT_SECONDS", -1.0)
+    outbox.repeat()
+    assert await outbox.flush(5)
+    assert line.sent == [1, 2, 1, 2, 3], "long ago"
+    await outbox.close()
