@@ -5,7 +5,7 @@ import pytest
 from tests.simulation.clock import run_virtually
 from tests.simulation.simulate import simulate
 
-SEEDS = 60
+SEEDS = 30
 
 
 @pytest.mark.parametrize("seed", range(SEEDS))
