@@ -96,7 +96,9 @@ class Folder:
 
     async def _decide(self, envelope: Envelope) -> bool:
         """Carry out a wish without a run: the search decides, and the views show it."""
-        async with self._deciding, _Services(self._store, envelope.pool) as services:
+        if not envelope.experimentid:
+            return False  # it is for the runner of a run
+        async with self._deciding, _Services(self._store, envelope.pool, envelope.experiment) as services:
             unwanted = await services.bus.publish([envelope])
             await services.settle()
             await services.metrics.clean()  # what was deleted is erased at once
@@ -104,12 +106,24 @@ class Folder:
             return not unwanted
 
 
-class _Services:
-    """What decides and remembers, without anybody who trains."""
+class OneExperimentBus(MemoryBus):
+    """Carries the events of one experiment; those of others belong to their runs, which write the same documents."""
 
-    def __init__(self, store: SqliteStore, pool: str) -> None:
+    def __init__(self, broker: MemoryBroker, experiment_id: str) -> None:
+        super().__init__(broker)
+        self._experiment_id = experiment_id
+
+    async def publish(self, envelopes: Sequence[Envelope]) -> list[Envelope]:
+        """Route the events of the experiment; those of others are nobody's here."""
+        return await super().publish([e for e in envelopes if e.experimentid == self._experiment_id])
+
+
+class _Services:
+    """What decides about an experiment and remembers it, without anybody who trains."""
+
+    def __init__(self, store: SqliteStore, pool: str, experiment_id: str) -> None:
         self._broker = MemoryBroker(pools=(pool,))
-        self.bus = MemoryBus(self._broker)
+        self.bus = OneExperimentBus(self._broker, experiment_id)
         self._pool = pool
         self._searcher = SearcherService(self.bus, store, utc_now)
         self.metrics = MetricsService(self.bus, store)
