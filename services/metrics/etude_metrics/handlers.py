@@ -103,7 +103,7 @@ class MetricsHandlers:
     async def _not_deleted(self, checkpoints: list[Document]) -> list[Document]:
         """Without those of which it was heard before, and since then that they are deleted."""
         known = await self._store.get(CHECKPOINTS, [document["_id"] for document in checkpoints])
-        deleted = {document["_id"] for document in known if document["deleted"]}
+        deleted = {document["_id"] for document in known if document.get("deleted")}
         return [document for document in checkpoints if document["_id"] not in deleted]
 
     def _number(self, experiments: dict[str, Document], trials: dict[tuple[str, int], Document]) -> None:

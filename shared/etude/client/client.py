@@ -264,7 +264,7 @@ class Client:
 
     def metrics_at(self, experiment_id: str, trial_id: int, length: int) -> dict[str, Any]:
         """The metrics of a trial's validation at a length; none if there was none."""
-        reported = self.api.pages(f"/experiments/{experiment_id}/trials/{trial_id}/validations")
+        reported = self.api.pages(f"/experiments/{experiment_id}/validations", trial_id=trial_id)
         return next((dict(found["metrics"]) for found in reported if found["length"] == length), {})
 
     def delete_checkpoint(self, experiment_id: str, trial_id: int, length: int) -> None:
