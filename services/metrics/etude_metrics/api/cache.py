@@ -10,6 +10,8 @@ from etude_metrics.api.answers import Body
 from etude_metrics.api.eager import eager
 
 _BUDGET = 32 * 2**20
+_LONGEST_REST = 10.0
+"""Seconds: what once took very long, on a busy machine or for the first time, does not stay old for minutes."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,8 @@ class Cache:
             self._entries.move_to_end(key)
             if entry.version >= version:
                 return entry.body
-            if self._clock() - entry.made_at < entry.cost * self._rest and not eager.get():
+            rest = min(entry.cost * self._rest, _LONGEST_REST)
+            if self._clock() - entry.made_at < rest and not eager.get():
                 return entry.body.aged()
         made, making = self._begin(key, version, make)
         while eager.get() and made < version:

@@ -43,10 +43,18 @@ async def test_those_who_ask_at_the_same_time_get_the_same() -> None:
 
 
 async def test_what_took_long_is_not_made_again_at_once() -> None:
-    kitchen = Kitchen(seconds=2.0)
+    kitchen = Kitchen(seconds=0.5)
     cache = Cache(rest=10, clock=kitchen.clock)
     assert [await text(cache, "a", version, kitchen) for version in (1, 2)] == ["1", "1"]
-    kitchen.now += 20.0
+    kitchen.now += 5.0
+    assert await text(cache, "a", 2, kitchen) == "2"
+
+
+async def test_what_took_very_long_once_does_not_stay_old_for_minutes() -> None:
+    kitchen = Kitchen(seconds=60.0)
+    cache = Cache(rest=20, clock=kitchen.clock)
+    assert [await text(cache, "a", version, kitchen) for version in (1, 2)] == ["1", "1"]
+    kitchen.now += 10.0
     assert await text(cache, "a", 2, kitchen) == "2"
 
 
