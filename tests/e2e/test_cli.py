@@ -315,3 +315,12 @@ def test_what_failed_for_want_of_something_is_tried_again_once_it_is_there(
     assert "from 2" in lines, "it goes on from its checkpoint"
     said = installation.etude("trial", "retry", experiment_id, "--state", "failed")
     assert f"no trial of {experiment_id} has failed" in said.stderr
+
+
+def test_services_say_when_they_are_ready_and_where(running: Installation) -> None:
+    def told(name: str) -> str:
+        return (running.folder / f"{name}.log").read_text()
+
+    for name in ("searcher", "scheduler", "metrics", "one"):
+        running.until(lambda name=name: '"event": "ready"' in told(name), 30, f"{name} is ready")  # type: ignore[misc]
+    assert f'"page": "{running.api_url}"' in told("metrics")

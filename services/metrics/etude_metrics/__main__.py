@@ -5,6 +5,7 @@ import contextlib
 import ctypes
 import sys
 from datetime import timedelta
+from functools import partial
 from typing import Annotated, Literal
 
 import structlog
@@ -110,9 +111,11 @@ async def main(stop: asyncio.Event) -> None:
     if await until_available("MongoDB", store.open, stop):
         await bus.start()
         await service.start()
-        _log.info("ready", page=_address(server, settings.api_host))
+        ready = partial(_log.info, "ready", page=_address(server, settings.api_host))
+        telling = asyncio.create_task(bus.tell_when_connected(ready))
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait([stopping, serving], return_when=asyncio.FIRST_COMPLETED)
+        telling.cancel()
         await service.close()
     server.should_exit = True
     await serving

@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import timedelta
+from functools import partial
 from typing import Annotated
 
 import structlog
@@ -50,8 +51,10 @@ async def main(stop: asyncio.Event) -> None:
         service = SchedulerService(bus, store, utc_now, settings.pool, timing, policy)
         await bus.start()
         await service.start()
-        log.info("ready", pool=settings.pool, policy=settings.policy)
+        ready = partial(log.info, "ready", pool=settings.pool, policy=settings.policy)
+        telling = asyncio.create_task(bus.tell_when_connected(ready))
         await stop.wait()
+        telling.cancel()
         await service.close()
     await bus.close()
     await store.close()

@@ -1,6 +1,7 @@
 """``python -m etude_searcher``: the searcher as a process."""
 
 import asyncio
+from functools import partial
 
 import structlog
 
@@ -25,8 +26,10 @@ async def main(stop: asyncio.Event) -> None:
         service = SearcherService(bus, store, utc_now, settings.repair_seconds)
         await bus.start()
         await service.start()
-        log.info("ready", database=settings.database)
+        ready = partial(log.info, "ready", database=settings.database)
+        telling = asyncio.create_task(bus.tell_when_connected(ready))
         await stop.wait()
+        telling.cancel()
         await service.close()
     await bus.close()
     await store.close()

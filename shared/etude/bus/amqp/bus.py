@@ -63,6 +63,11 @@ class AmqpBus:
         """Is there a connection now?"""
         return self._connected.is_set()
 
+    async def tell_when_connected(self, tell: Callable[[], None]) -> None:
+        """Wait for the first connection, with all that is consumed, and tell of it."""
+        await self._connected.wait()
+        tell()
+
     @property
     def status(self) -> str:
         """What it does now, or what it waits for."""
