@@ -65,6 +65,7 @@ def going_on(tmp_path: Path) -> Iterator[tuple[Local, "subprocess.Popen[str]", s
         local.until((tmp_path / ".etude" / "runs").exists)
         local.until(lambda: list((tmp_path / ".etude" / "runs").glob("*.sock")))
         [found] = (tmp_path / ".etude" / "runs").glob("*.sock")
+        local.until(lambda: experiment_of(local)["state"] == "active")
         yield local, run, found.stem
     finally:
         run.kill()

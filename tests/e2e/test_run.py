@@ -148,7 +148,8 @@ async def test_ctrl_c_pauses_and_resume_goes_on(home: Home) -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_to_all_of_its_processes_loses_nothing(home: Home, number: signal.Signals) -> None:
     process = home.start(line_config(home.folder, trials=2, length=600, seconds=0.05), LINE, "--slots", "2")
-    home.until(lambda: len(list((home.folder / ".etude").glob("artifacts/checkpoints/*/*/*"))) >= 2, "checkpoints")
+    stored = home.folder / ".etude" / "artifacts" / "checkpoints"
+    home.until(lambda: len({file.parent.parent for file in stored.glob("*/*/*/manifest.json")}) == 2, "of both trials")
     itself = psutil.Process(process.pid)
     for one in [*reversed(itself.children(recursive=True)), itself]:
         one.send_signal(number)
