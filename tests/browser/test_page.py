@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.e2e.installation import Installation
 from tests.models import LINE, SURFACE, line_config, surface_config
@@ -133,6 +133,26 @@ def test_trials_are_sorted_and_found_by_an_expression(page: Page, installation: 
     page.get_by_label("Only trials").fill("trial_id <")
     page.get_by_label("Only trials").press("Enter")
     expect(page.get_by_role("alert")).to_contain_text("is no expression")
+
+
+@pytest.mark.timeout(120)  # where the page is stuck, nothing that is asked of it ends
+def test_trials_that_are_asked_for_again_before_an_answer_came_are_shown(
+    page: Page, installation: Installation, tmp_path: Path
+) -> None:
+    experiment_id = installation.create(line_config(tmp_path, trials=2), LINE)
+    installation.wait(experiment_id)
+    page.goto(f"/experiments/{experiment_id}#configuration")
+    held: list[Route] = []
+    page.route("**/trials?*", lambda route: held.append(route))
+    for _ in range(2):
+        page.get_by_role("tab", name="Trials").click()
+    page.wait_for_timeout(200)
+    first, second = held
+    second.continue_()
+    expect(page.locator("tbody td:nth-child(3)")).to_have_count(2)
+    first.continue_()
+    page.get_by_role("tab", name="Decisions").click()
+    expect(page.get_by_text("begins trial 2")).to_be_visible()
 
 
 def test_the_keyboard_is_enough(page: Page, installation: Installation, tmp_path: Path) -> None:

@@ -116,7 +116,7 @@ def test_a_run_tells_its_progress_and_where_the_best_checkpoint_lies(home: Home)
     assert done.returncode == 0, done.stderr
     assert "completed: 4 trials" in done.stdout
     assert "best hyperparameters" in done.stdout
-    exported = Path(done.stdout.split("checkpoint: ")[1].strip())
+    exported = Path(done.stdout.split("checkpoint: ")[1].splitlines()[0])
     assert (exported / "length.txt").read_text() == "5"
     manifest = json.loads((exported / "manifest.json").read_text())
     assert manifest["files"][0]["path"] == "length.txt"

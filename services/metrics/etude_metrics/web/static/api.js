@@ -28,6 +28,21 @@ export async function get(path, query = {}) {
   return (await ask(text ? `${path}?${text}` : path)).json();
 }
 
+// Makes a get of which only the latest question counts: the answer to an earlier one is undefined, and its failure is nothing.
+export function latest() {
+  let asked = 0;
+  return async (path, query) => {
+    const mine = (asked += 1);
+    try {
+      const answer = await get(path, query);
+      return mine === asked ? answer : undefined;
+    } catch (error) {
+      if (mine === asked) throw error;
+      return undefined;
+    }
+  };
+}
+
 // Whether there will be a newer answer in a moment comes second.
 export async function getWithAge(path) {
   const response = await ask(path);

@@ -1,6 +1,6 @@
 // What the search decided, and why: of one trial, or of all of them, the latest page of them.
 
-import { get } from "/static/api.js";
+import { latest } from "/static/api.js";
 import { empty, fill, h, problem } from "/static/dom.js";
 import { hyperparameters, time } from "/static/format.js";
 
@@ -26,21 +26,22 @@ export class Decisions {
     this.path = `/experiments/${encodeURIComponent(experimentId)}/decisions`;
     this.trialId = trialId;
     this.cursor = null;
+    this.ask = latest();
     this.list = h("ol", { className: "why" });
-    this.more = h("button", { type: "button", hidden: true, onclick: () => this.load() }, "Show more");
+    this.more = h("button", { type: "button", hidden: true, onclick: () => this.load(this.cursor) }, "Show more");
     this.element = h("div", {}, this.list, this.more);
   }
 
   async draw() {
     if (this.list.childElementCount > 0 && this.cursor !== null) return; // there is more to see already
-    this.cursor = null;
-    fill(this.list);
-    await this.load();
+    await this.load(null);
   }
 
-  async load() {
+  async load(cursor) {
     try {
-      const page = await get(this.path, { trial_id: this.trialId, limit: 100, cursor: this.cursor });
+      const page = await this.ask(this.path, { trial_id: this.trialId, limit: 100, cursor });
+      if (!page) return;
+      if (cursor === null) fill(this.list);
       this.cursor = page.next_cursor;
       this.more.hidden = page.next_cursor === null;
       this.list.append(...page.items.map((decision) => this.item(decision)));

@@ -1,6 +1,6 @@
 // The list of experiments, which follows what happens.
 
-import { follow, get } from "/static/api.js";
+import { follow, latest } from "/static/api.js";
 import { empty, fill, h, renew, state } from "/static/dom.js";
 import { number, time } from "/static/format.js";
 
@@ -14,6 +14,7 @@ export async function experiments(main) {
   const more = h("button", { type: "button", hidden: true, onclick: () => load(false) }, "Show more");
   const note = h("div");
   const rows = new Map();
+  const ask = latest();
   let cursor = null;
 
   const text = h("input", { type: "search", value: wish.text ?? "", placeholder: "name or id", oninput: later(filter) });
@@ -42,7 +43,8 @@ export async function experiments(main) {
   }
 
   async function load(anew) {
-    const page = await get("/experiments", { ...filters(), limit: PAGE, cursor: anew ? null : cursor });
+    const page = await ask("/experiments", { ...filters(), limit: PAGE, cursor: anew ? null : cursor });
+    if (!page) return;
     if (anew) {
       rows.clear();
       fill(body);

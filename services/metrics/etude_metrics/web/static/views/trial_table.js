@@ -1,6 +1,6 @@
 // All trials in a table that holds no more rows than can be seen, however many there are.
 
-import { get } from "/static/api.js";
+import { latest } from "/static/api.js";
 import { empty, fill, h, problem, renew, state } from "/static/dom.js";
 import { flat, hyperparameter, length, number } from "/static/format.js";
 
@@ -10,13 +10,13 @@ const BEYOND = 15; // rows above and below what can be seen
 
 export class TrialTable {
   constructor(experiment) {
-    this.id = experiment.experiment_id;
+    this.address = `/experiments/${encodeURIComponent(experiment.experiment_id)}/trials`;
     this.metric = experiment.metric;
     this.sort = experiment.smaller_is_better ? "best" : "-best";
     this.items = [];
-    this.cursor = null;
-    this.more = true;
+    this.cursor = null; // of the next page, if there is one
     this.loading = false;
+    this.ask = latest();
     this.where = h("input", { type: "search", placeholder: "learning_rate < 0.1 and accuracy > 0.9", onchange: () => this.draw() });
     this.said = h("div", { role: "status", ariaLive: "polite" });
     this.head = h("thead");
@@ -27,14 +27,14 @@ export class TrialTable {
       h("div", { className: "bar" }, h("label", { className: "wide" }, "Only trials for which this holds", this.where)), this.said, this.rows);
   }
 
-  // Ask anew, from the first one.
+  // Ask anew, from the first one. What is here stays until the answer comes.
   async draw() {
+    const page = await this.page(null);
+    if (!page) return;
     this.items = [];
-    this.cursor = null;
-    this.more = true;
-    await this.load();
+    this.add(page);
     this.rows.hidden = this.items.length === 0;
-    this.columns = [...new Set(this.items.slice(0, PAGE).flatMap((trial) => flat(trial.hyperparameters).map(([name]) => name)))];
+    this.columns = [...new Set(this.items.flatMap((trial) => flat(trial.hyperparameters).map(([name]) => name)))];
     this.titles();
     this.show();
   }
@@ -44,7 +44,7 @@ export class TrialTable {
     const places = new Map(this.items.map((trial, place) => [trial.trial_id, place]));
     for (const trial of changed) {
       if (places.has(trial.trial_id)) this.items[places.get(trial.trial_id)] = trial;
-      else if (!this.more && !this.where.value) this.items.push(trial);
+      else if (this.cursor === null && !this.where.value) this.items.push(trial);
     }
     if (this.element.isConnected && this.columns) {
       this.rows.hidden = this.items.length === 0;
@@ -52,20 +52,30 @@ export class TrialTable {
     }
   }
 
-  async load() {
-    if (this.loading || !this.more) return;
+  async next() {
+    if (this.loading) return;
     this.loading = true;
-    try {
-      const page = await get(`/experiments/${encodeURIComponent(this.id)}/trials`, { sort: this.sort, where: this.where.value, limit: PAGE, cursor: this.cursor });
-      this.items.push(...page.items);
-      this.cursor = page.next_cursor;
-      this.more = page.next_cursor !== null;
-      fill(this.said, this.items.length ? h("p", { className: "quiet" }, `${this.items.length}${this.more ? " and more" : ""} trials`) : empty("No trial fits."));
-    } catch (error) {
-      this.more = false;
-      fill(this.said, problem(error));
-    }
+    const page = await this.page(this.cursor);
     this.loading = false;
+    if (!page) return;
+    this.add(page);
+    this.show();
+  }
+
+  // The trials from a cursor on; undefined if that failed, or if something else was asked meanwhile.
+  async page(cursor) {
+    try {
+      return await this.ask(this.address, { sort: this.sort, where: this.where.value, limit: PAGE, cursor });
+    } catch (error) {
+      fill(this.said, problem(error));
+      return undefined;
+    }
+  }
+
+  add(page) {
+    this.items.push(...page.items);
+    this.cursor = page.next_cursor;
+    fill(this.said, this.items.length ? h("p", { className: "quiet" }, `${this.items.length}${this.cursor === null ? "" : " and more"} trials`) : empty("No trial fits."));
   }
 
   titles() {
@@ -87,13 +97,13 @@ export class TrialTable {
     const last = Math.min(this.items.length, Math.ceil((this.rows.scrollTop + this.rows.clientHeight) / HEIGHT) + BEYOND);
     const space = (rows) => h("tr", { ariaHidden: "true", style: `height:${rows * HEIGHT}px` });
     renew(this.body, first ? space(first) : [], this.items.slice(first, last).map((trial) => this.row(trial)), last < this.items.length ? space(this.items.length - last) : []);
-    if (last > this.items.length - BEYOND && this.more) this.load().then(() => this.show());
+    if (last > this.items.length - BEYOND && this.cursor !== null) this.next();
   }
 
   row(trial) {
     const values = Object.fromEntries(flat(trial.hyperparameters));
     return h("tr", { style: `height:${HEIGHT}px` },
-      h("td", { className: "number" }, h("a", { href: `/experiments/${encodeURIComponent(this.id)}/trials/${trial.trial_id}` }, String(trial.trial_id))),
+      h("td", { className: "number" }, h("a", { href: `${this.address}/${trial.trial_id}` }, String(trial.trial_id))),
       h("td", {}, state(trial.state)),
       h("td", { className: "number" }, number(trial.best?.value)),
       h("td", { className: "number" }, length(trial.length, trial.target)),
