@@ -31,6 +31,7 @@ from etude.store.schema import (
 from etude_metrics.views import (
     DELETED,
     better,
+    count_before_first_result,
     json_metrics,
     new_allocation,
     new_experiment,
@@ -78,6 +79,7 @@ class MetricsHandlers:
                 continue
             if trial := trials.get((envelope.experiment, getattr(event, "trial_id", 0))):
                 tell_trial(trial, envelope, experiment)
+                count_before_first_result(experiment, trial)
             if allocation := allocations.get(allocation_id(envelope)):
                 tell_allocation(allocation, envelope)
             match event:

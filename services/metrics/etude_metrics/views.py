@@ -46,6 +46,8 @@ DELETED = "deleted"
 TRIAL_STATES = ("requested", "waiting", "running", "paused", *(reason.value for reason in CloseReason))
 OVER = frozenset(reason.value for reason in CloseReason)
 _EXTENSIBLE = (CloseReason.STOPPED.value, CloseReason.FINISHED.value)
+_BEFORE_RESULT = 0.8
+"""What a trial that is about to report its first result counts for, if one with a result counts for one."""
 _LAST_PLACE = 1e308  # sorts after every result; JSON has no infinity
 
 
@@ -63,6 +65,8 @@ def new_experiment(experiment_id: str) -> Document:
         "state": "created",
         "revision": -1,
         "progress": 0.0,
+        "decided": 0.0,  # progress as the searcher reports it, which counts results
+        "before_first_result": {},  # trials of which there is none yet: how much of its way there each has gone
         "trials": 0,
         "metric": None,
         "smaller_is_better": True,
@@ -71,6 +75,7 @@ def new_experiment(experiment_id: str) -> Document:
         "best_seen": None,
         "reason": None,
         "refused": None,
+        "refused_at": -1,  # the revision
         "errors": [],
         "config": None,
         "owner": "",
@@ -109,6 +114,7 @@ def new_trial(experiment_id: str, trial_id: int) -> Document:
         "seed": None,
         "source": "",
         "target": None,
+        "first_target": None,
         "paused_at": None,
         "length": None,
         "metrics": None,
@@ -149,20 +155,23 @@ def tell_experiment(view: Document, envelope: Envelope) -> None:
             view["errors"] = [error.to_json() for error in event.errors]
             view["reason"] = "; ".join(f"{error.path}: {error.message}" for error in event.errors)
         case ExperimentProgressed():
-            view["progress"] = max(view["progress"], event.progress)
+            view["decided"] = max(view["decided"], event.progress)
+            view["progress"] = max(view["progress"], view["decided"])
             view["trials"] = max(view["trials"], event.trials)
             _keep_best(view, event.best, event.revision)
         case ExperimentActivated() | ExperimentPaused() if event.revision >= view["revision"]:
             view["state"], view["revision"], view["ended_at"] = _STATES[type(event)], event.revision, None
             view["reason"] = None
             if isinstance(event, ExperimentActivated):
+                if event.revision > view["refused_at"]:
+                    view["refused"] = None
                 _describe(view, event.config)
                 view["model_definition"] = event.model_definition.to_json()
                 view["order"] = view["order"] or f"{time}/{view['_id']}"  # created before anyone listened
         case ExperimentArchiveRequested():
             view["archived"] = event.archived
-        case ExperimentChangeRefused():
-            view["refused"] = event.reason
+        case ExperimentChangeRefused() if event.revision >= view["revision"]:
+            view["refused"], view["refused_at"] = event.reason, event.revision
         case ExperimentCompleted() | ExperimentFailed() | ExperimentCanceled() if event.revision >= view["revision"]:
             view["state"], view["revision"] = _STATES[type(event)], event.revision
             view["ended_at"] = view["ended_at"] or time
@@ -189,6 +198,7 @@ def tell_trial(view: Document, envelope: Envelope, experiment: Document) -> None
             view["source"] = event.source_checkpoint or ""
             view["bracket"], view["rungs"] = event.bracket, event.rungs
             _aim(view, event.train_until.model_dump(mode="json"), extended=view["requested_at"] is not None)
+            view["first_target"] = view["first_target"] or event.train_until.amount
             view["requested_at"] = view["requested_at"] or time
         case TrialContinued():
             _aim(view, event.train_until.model_dump(mode="json"), extended=True)
@@ -215,6 +225,23 @@ def tell_trial(view: Document, envelope: Envelope, experiment: Document) -> None
         case ValidationCompleted():
             _validated(view, event, experiment)
     view["state"] = _state(view)
+
+
+def count_before_first_result(experiment: Document, trial: Document) -> None:
+    """Let progress grow while a trial is on the way to its first result, of which the searcher cannot know.
+
+    Such a trial counts for less than one with a result, as long as it is known how many trials there will be.
+    """
+    under_way = experiment["before_first_result"]
+    under_way.pop(str(trial["trial_id"]), None)
+    if trial["first_target"] and trial["length"] and trial["close_reason"] is None:
+        share = trial["length"] / trial["first_target"]
+        if share < 1:
+            under_way[str(trial["trial_id"])] = share
+    searcher = (experiment["config"] or {}).get("searcher") or {}
+    if trials := searcher.get("max_trials") or (1 if searcher.get("name") == "single" else 0):
+        reached = experiment["decided"] + _BEFORE_RESULT * sum(under_way.values()) / trials
+        experiment["progress"] = min(max(experiment["progress"], reached), 1.0)
 
 
 def new_allocation(experiment_id: str, trial_id: int, lease_number: int, runner_id: str) -> Document:

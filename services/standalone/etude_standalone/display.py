@@ -20,8 +20,6 @@ _FAILED_SHOWN = 3
 _LINES_SHOWN = 15
 _LINE_SECONDS = 5.0
 """At least, between two plain lines."""
-_FIRST_RESULT = 0.8
-"""Share of a trial's part of the progress that it has when it is about to report its first result."""
 _IDLE_SECONDS = 5.0
 """Without a running trial, until the reason is told."""
 _MARK = {"completed": "green", "failed": "red", "rejected": "red", "canceled": "yellow"}
@@ -71,8 +69,7 @@ class Display:
             return
         running = await self._trials("running")
         slots, waits = len(self._system.slots), Text(await self._why_it_waits(running), style="yellow")
-        seen = {**experiment, "progress": _progress(experiment, running)}
-        self._live.update(Group(_headline(seen, len(running), slots), _running(experiment, running), waits))
+        self._live.update(Group(_headline(experiment, len(running), slots), _running(experiment, running), waits))
 
     async def _trials(self, state: str) -> list[dict[str, Any]]:
         return (await self._system.queries.trials(self._experiment_id, state, _RUNNING_SHOWN, None))[0]
@@ -98,7 +95,7 @@ class Display:
         waits = await self._why_it_waits(running)
         at = ", ".join(f"{trial['trial_id']} at {trial['length'] or 0}" for trial in running)
         line = (
-            f"{experiment['state']} {_progress(experiment, running):.0%}, {_count(experiment['trials'])}, "
+            f"{experiment['state']} {experiment['progress']:.0%}, {_count(experiment['trials'])}, "
             f"{_found(experiment)}" + (f"; running: {at}" if at else f"; waiting: {waits}" if waits else "")
         )
         if line != self._last_line:
@@ -140,21 +137,6 @@ class Display:
             if not tail:
                 tail = trial["log_tail"][-_LINES_SHOWN:]
                 self._console.print(Text("\n".join("  " + line for line in tail), style="dim"), soft_wrap=True)
-
-
-def _progress(experiment: dict[str, Any], running: list[dict[str, Any]]) -> float:
-    """What the search has decided, and how far trials are on the way to their first result.
-
-    Such a trial counts for less than one with a result, so that progress never falls.
-    """
-    on_the_way = 0.0
-    for trial in running:
-        [(_, target)] = (trial["target"] or {"batches": 0}).items()
-        if trial["best"] is None and target:
-            on_the_way += min((trial["length"] or 0) / target, 1.0)
-    searcher = (experiment["config"] or {}).get("searcher") or {}
-    expected: int = max(searcher.get("max_trials") or 1, experiment["trials"], 1)
-    return min(float(experiment["progress"]) + _FIRST_RESULT * on_the_way / expected, 1.0)
 
 
 def _headline(experiment: dict[str, Any], running: int, slots: int) -> RenderableType:

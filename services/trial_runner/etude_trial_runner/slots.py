@@ -2,11 +2,14 @@
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
 
 import psutil
-import torch
 
 from etude.events import Slot
+
+_DRIVERS = ("/dev/nvidiactl", "/dev/nvmap", "/dev/dxg", "/dev/kfd")
+"""One of them is there where a GPU is: of NVIDIA's driver, on Tegra, under WSL, of ROCm."""
 
 
 def detect_slots(count: int | None = None) -> list[Slot]:
@@ -16,9 +19,9 @@ def detect_slots(count: int | None = None) -> list[Slot]:
     ----------
     count : how many to offer; by default every device, or one share a core
     """
-    devices = torch.cuda.device_count()
+    devices = _devices() if any(Path(driver).exists() for driver in _DRIVERS) else []
     if devices:
-        return [_device(number) for number in range(devices if count is None else min(count, devices))]
+        return devices[:count]
     shares = cores() if count is None else count
     return [Slot(id=str(number), kind="cpu", name="CPU share") for number in range(shares)]
 
@@ -38,6 +41,11 @@ def resident_memory(slots: Sequence[Slot]) -> int:
     return 0 if any(slot.kind == "cuda" for slot in slots) else psutil.virtual_memory().total // 4
 
 
-def _device(number: int) -> Slot:
-    properties = torch.cuda.get_device_properties(number)
-    return Slot(id=str(number), kind="cuda", name=properties.name, memory=properties.total_memory)
+def _devices() -> list[Slot]:
+    import torch  # takes a second, and 150 MiB for as long as the process lives
+
+    found = []
+    for number in range(torch.cuda.device_count()):
+        properties = torch.cuda.get_device_properties(number)
+        found.append(Slot(id=str(number), kind="cuda", name=properties.name, memory=properties.total_memory))
+    return found

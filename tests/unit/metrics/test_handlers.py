@@ -8,6 +8,7 @@ from etude.events import (
     CheckpointSaved,
     Envelope,
     Event,
+    ExperimentProgressed,
     FileEntry,
     Length,
     LogLine,
@@ -16,11 +17,13 @@ from etude.events import (
     SearchAsked,
     TrainingPoint,
     TrainingReported,
+    TrialContinued,
+    TrialRequested,
 )
 from etude.store import SqliteStore
 from etude.store.schema import CHECKPOINTS, EXPERIMENT_VIEWS, LOGS, TRAINING_POINTS, TRIAL_VIEWS, VALIDATIONS
 from etude_metrics.handlers import MetricsHandlers
-from tests.unit.make import NOW, created, envelope, validation
+from tests.unit.make import NOW, created, envelope, raw_config, validation
 
 
 @pytest.fixture
@@ -41,6 +44,10 @@ def saved(length: int) -> CheckpointSaved:
     )
 
 
+def requested(trial_id: int, length: int) -> TrialRequested:
+    return TrialRequested(trial_id=trial_id, hyperparameters={}, seed=1, slots=1, train_until=Length.batches(length))
+
+
 async def test_a_batch_becomes_views_and_documents(store: SqliteStore) -> None:
     batch = wrapped(created(), validation(1, 100, loss=0.5), validation(2, 100, loss=0.7), saved(100))
     await MetricsHandlers(store).handle_events(batch)
@@ -51,6 +58,26 @@ async def test_a_batch_becomes_views_and_documents(store: SqliteStore) -> None:
     assert [(d["trial_id"], d["order"], d["improves"]) for d in documents] == [(1, 0, True), (2, 1, False)]
     [checkpoint] = await store.find(CHECKPOINTS, {})
     assert (checkpoint["size"], checkpoint["length"]) == (15, 100)
+
+
+async def test_progress_grows_before_the_first_result_and_not_with_later_ones(store: SqliteStore) -> None:
+    handlers = MetricsHandlers(store)
+
+    async def progress_after(*events: Event) -> float:
+        await handlers.handle_events(wrapped(*events))
+        [experiment] = await store.find(EXPERIMENT_VIEWS, {})
+        return round(experiment["progress"], 6)
+
+    searcher = {"name": "random", "metric": "loss", "max_length": 100, "max_trials": 4}
+    begun = [created(raw_config(searcher)), requested(1, 100), requested(2, 100)]
+    assert await progress_after(*begun, validation(1, 25, loss=0.5)) == 0.05, "a quarter of 0.8 of one of four"
+    assert await progress_after(validation(1, 50, loss=0.5), validation(2, 50, loss=0.6)) == 0.2
+    assert await progress_after(validation(1, 50, loss=0.5)) == 0.2, "what is told again counts once"
+    assert await progress_after(validation(1, 100, loss=0.4)) == 0.2, "of results, the searcher tells"
+    decided = ExperimentProgressed(revision=1, progress=0.25, trials=2, best=None)
+    assert await progress_after(decided) == 0.25
+    further = TrialContinued(trial_id=1, train_until=Length.batches(400))
+    assert await progress_after(further, validation(1, 390, loss=0.3)) == 0.35, "but for trial 2, half way there"
 
 
 async def test_a_batch_that_comes_twice_changes_nothing(store: SqliteStore) -> None:

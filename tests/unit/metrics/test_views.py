@@ -19,6 +19,7 @@ from etude.events import (
     ExitReason,
     ExperimentActivated,
     ExperimentCanceled,
+    ExperimentChangeRefused,
     ExperimentCompleted,
     ExperimentFailed,
     ExperimentPaused,
@@ -102,6 +103,14 @@ def test_an_experiment_whose_creation_was_missed_is_known_by_its_activation() ->
     view = experiment(ACTIVATED)
     assert view["model_definition"] == MODEL.to_json()
     assert view["order"] is not None, "it is listed"
+
+
+@pytest.mark.parametrize(("activated", "refused"), [(4, "too few"), (6, None)])
+def test_a_refusal_is_told_until_a_later_change_is_made(activated: int, refused: str | None) -> None:
+    later = ExperimentActivated(revision=activated, config=raw_config(), model_definition=MODEL)
+    refusal = ExperimentChangeRefused(revision=5, reason="too few")
+    for order in itertools.permutations([created(), later, refusal]):
+        assert experiment(*order)["refused"] == refused
 
 
 def test_a_rejected_experiment_says_why() -> None:

@@ -68,7 +68,7 @@ async def test_while_it_runs_there_is_a_line_for_each_running_trial() -> None:
     best = {"metric": "loss", "value": 0.25, "trial_id": 7}
     text = await shown(System(trial(1, "running", 0.5), trial(2, "running")), experiment(best=best), at_end=False)
     assert "experiment exp on 2 slots" in text
-    assert "60%" in text
+    assert "50%" in text
     assert "3 trials" in text
     assert "2/2 slots busy" in text
     assert "best loss = 0.25 (trial 7)" in text
@@ -110,9 +110,3 @@ async def test_who_waits_is_told_why(monkeypatch, terminal: bool) -> None:
     monkeypatch.setattr("etude_standalone.display._IDLE_SECONDS", 0.0)
     text = await shown(System(trial(3, "waiting")), experiment(), at_end=False, terminal=terminal)
     assert "trial 3 waits for slots" in text
-
-
-async def test_progress_grows_before_the_first_result(monkeypatch) -> None:
-    half_way = trial(1, "running")
-    text = await shown(System(half_way, half_way), experiment(progress=0.25), at_end=False, terminal=False)
-    assert "active 45%, 3 trials" in text, "two halves of 0.8 of a quarter"

@@ -1,6 +1,9 @@
 """What a machine can train on."""
 
 import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -9,6 +12,20 @@ from etude_trial_runner.session import new_session
 from etude_trial_runner.slots import detect_slots, threads_per_slot
 
 
+@pytest.fixture
+def driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine with the driver of a GPU."""
+    (tmp_path / "driver").touch()
+    monkeypatch.setattr("etude_trial_runner.slots._DRIVERS", (str(tmp_path / "driver"),))
+
+
+def test_a_machine_without_a_gpu_does_without_torch() -> None:
+    program = "import sys; from etude_trial_runner import slots; slots._DRIVERS = ()\n"
+    program += "assert slots.detect_slots(); assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+@pytest.mark.usefixtures("driver")
 def test_without_a_gpu_each_core_is_a_slot(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
     slots = detect_slots()
@@ -17,6 +34,7 @@ def test_without_a_gpu_each_core_is_a_slot(monkeypatch: pytest.MonkeyPatch) -> N
     assert [slot.id for slot in detect_slots(5)] == ["0", "1", "2", "3", "4"]
 
 
+@pytest.mark.usefixtures("driver")
 def test_every_gpu_is_a_slot(monkeypatch: pytest.MonkeyPatch) -> None:
     class Properties:
         name = "NVIDIA H100"
