@@ -60,7 +60,8 @@ def test_a_trial_that_reports_nothing_for_too_long_ends_with_the_reason(
     experiment_id = installation.create(config, ROGUE)
     installation.wait(experiment_id)
     hung = trials(installation, experiment_id)["hang"]
-    assert (hung["state"], hung["detail"]) == ("errored", "no report for 4 s, and environment.report_timeout is 4 s")
+    assert hung["state"] == "errored"
+    assert hung["detail"].startswith("no report for 4 s, and environment.report_timeout is 4 s")
 
 
 def test_a_trial_that_hears_nothing_is_killed_when_its_experiment_is(
