@@ -2,13 +2,13 @@
 
 import shutil
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-from tests.e2e.installation import Installation
+from tests.e2e.installation import Installation, running_installation
 from tests.servers.mongod import Mongod
+from tests.servers.rabbitmq import RabbitMQ
 
 _FLAGS = ["--no-sandbox", "--use-gl=swiftshader", "--enable-unsafe-swiftshader", "--disable-dev-shm-usage"]
 
@@ -25,11 +25,10 @@ def browser() -> Iterator[Browser]:
         made.close()
 
 
-@pytest.fixture
-def installation(tmp_path: Path, amqp_url: str, mongod: Mongod, database: str) -> Iterator[Installation]:
-    """All services, and a runner of two slots."""
-    made = Installation(tmp_path, amqp_url, mongod.url, database)
-    made.start_services()
-    made.start_runner("one", slots=2)
-    yield made
-    made.stop()
+@pytest.fixture(scope="module")
+def installation(
+    tmp_path_factory: pytest.TempPathFactory, rabbitmq: RabbitMQ, mongod: Mongod
+) -> Iterator[Installation]:
+    """All services and a runner of two slots, for the tests of a module, which leave each other's experiments alone."""
+    with running_installation(tmp_path_factory.mktemp("installation"), rabbitmq, mongod) as made:
+        yield made

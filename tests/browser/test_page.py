@@ -17,7 +17,7 @@ SEARCH = {
     "max_length": 40,
     "num_rungs": 3,
     "divisor": 2,
-    "max_trials": 16,
+    "max_trials": 8,
     "max_concurrent_trials": 2,
 }
 PATIENCE = 120_000  # ms
@@ -27,7 +27,6 @@ SLOWLY = 1500  # ms that a mouse button is held down, while the page changes
 @pytest.fixture
 def page(browser: Browser, installation: Installation) -> Iterator[Page]:
     """The list of experiments, once it is there; nothing may go wrong on a page."""
-    installation.until_served()
     context = browser.new_context(base_url=installation.api_url, accept_downloads=True)
     made = context.new_page()
     mistakes: list[str] = []
@@ -71,7 +70,8 @@ def grows(page: Page, title: str, than: int) -> None:
 def test_a_search_is_followed_from_its_beginning_to_its_best_checkpoint(
     page: Page, installation: Installation, tmp_path: Path
 ) -> None:
-    expect(page.get_by_text("No experiment yet.")).to_be_visible()
+    installation.preload()
+    installation.restart("one")
     config = surface_config(tmp_path, seconds=0.3, searcher=SEARCH)
     experiment_id = installation.create(config, SURFACE)
     page.get_by_role("link", name="surface").click()  # it appears by itself
@@ -146,7 +146,8 @@ def test_trials_that_are_asked_for_again_before_an_answer_came_are_shown(
     page.route("**/trials?*", lambda route: held.append(route))
     for _ in range(2):
         page.get_by_role("tab", name="Trials").click()
-    page.wait_for_timeout(200)
+    while len(held) < 2:
+        page.wait_for_timeout(50)
     first, second = held
     second.continue_()
     expect(page.locator("tbody td:nth-child(3)")).to_have_count(2)
@@ -175,11 +176,11 @@ def test_the_fleet_is_seen_and_a_runner_taken_out_of_service(page: Page, install
 
 
 def test_an_experiment_that_is_over_is_deleted(page: Page, installation: Installation, tmp_path: Path) -> None:
-    experiment_id = installation.create(line_config(tmp_path, trials=1), LINE)
+    experiment_id = installation.create(line_config(tmp_path, trials=1, name="to be deleted"), LINE)
     installation.wait(experiment_id)
     other = page.context.new_page()
     other.goto("/")
-    link = other.get_by_role("link", name="line")
+    link = other.get_by_role("link", name="to be deleted")
     expect(link).to_be_visible()
     page.goto(f"/experiments/{experiment_id}")
     asked: list[str] = []

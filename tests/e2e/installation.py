@@ -1,12 +1,14 @@
 """Installation: the services of etude as processes, to be started, killed and asked."""
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
 import sys
 import tempfile
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ from pymongo import MongoClient
 
 from etude.client import ApiClient, Client
 from etude.client.settings import ClientSettings
+from etude_trial_runner.preload import PYTORCH
 from tests.servers.mongod import Mongod
 from tests.servers.ports import free_port
 from tests.servers.rabbitmq import RabbitMQ
@@ -50,6 +53,7 @@ class Installation:
             "ETUDE_THREADS_PER_SLOT": "1",  # the runners of a test share one machine
             "ETUDE_USER": "tester",
             "ETUDE_WORK": str(folder / "work"),
+            "ETUDE_PRELOAD": "[]",  # most models of tests need no torch; for those that do see preload
         }
         self.api_url = f"http://127.0.0.1:{port}"
         self.api = ApiClient(self.api_url)
@@ -64,6 +68,10 @@ class Installation:
         self._processes[name] = subprocess.Popen(
             [sys.executable, "-m", module], env={**self.environment, **environment}, stdout=log, stderr=log
         )
+
+    def preload(self, *modules: str) -> None:
+        """Let runners that are started from now on import torch, and what else a model needs, before its trials do."""
+        self.environment["ETUDE_PRELOAD"] = json.dumps([*PYTORCH, *modules])
 
     def start_script(self, name: str, script: Path) -> None:
         """Start a Python script under a name."""
@@ -188,6 +196,21 @@ class Installation:
 
 
 @contextlib.contextmanager
+def running_installation(folder: Path, rabbitmq: RabbitMQ, mongod: Mongod) -> Iterator[Installation]:
+    """One on a virtual host and a database of its own, with all services and a runner of two slots called one."""
+    url = rabbitmq.new_vhost()
+    made = Installation(folder, url, mongod.url, f"test_{uuid.uuid4().hex[:8]}")
+    try:
+        made.start_services()
+        made.start_runner("one", slots=2)
+        made.until_served()
+        yield made
+    finally:
+        made.stop()
+        rabbitmq.remove_vhost(url)
+
+
+@contextlib.contextmanager
 def whole_installation() -> Iterator[Installation]:
     """One with a broker and a database of its own, for what is no test; all of it is gone afterwards."""
     with contextlib.ExitStack() as ends:
@@ -198,5 +221,6 @@ def whole_installation() -> Iterator[Installation]:
         ends.callback(mongod.stop)
         mongod.start()
         made = Installation(folder, rabbitmq.new_vhost(), mongod.url, "etude")
+        made.preload()
         ends.callback(made.stop)
         yield made

@@ -19,15 +19,6 @@ from tests.servers.ports import free_port
 from tests.servers.rabbitmq import RabbitMQ
 
 
-@pytest.fixture
-def running(installation: Installation) -> Installation:
-    """An installation with all services and one runner of two slots, ready to take experiments."""
-    installation.start_services()
-    installation.start_runner("one", slots=2)
-    installation.until_served()
-    return installation
-
-
 def create(installation: Installation, config: Path) -> str:
     """`etude experiment create`; returns the id that it prints."""
     deadline = time.monotonic() + 30
@@ -55,9 +46,10 @@ def test_an_experiment_is_created_listed_waited_for_and_described(running: Insta
     listed = running.etude("experiment", "list")
     assert experiment_id in listed.stdout
     assert "completed" in listed.stdout
-    [only] = json.loads(running.etude("experiment", "list", "--state", "completed", "--json").stdout)
-    assert (only["experiment_id"], only["trials"], only["owner"]) == (experiment_id, 2, "tester")
-    assert json.loads(running.etude("experiment", "list", "--state", "failed", "--json").stdout) == []
+    completed = json.loads(running.etude("experiment", "list", "--state", "completed", "--json").stdout)
+    [it] = [experiment for experiment in completed if experiment["experiment_id"] == experiment_id]
+    assert (it["trials"], it["owner"]) == (2, "tester")
+    assert experiment_id not in running.etude("experiment", "list", "--state", "failed", "--json").stdout
     described = running.etude("experiment", "describe", experiment_id).stdout
     assert "trial 2: ValueError: slope 1.0 is too much for me" in described
     assert "Traceback" in described
@@ -100,7 +92,7 @@ def test_a_search_is_looked_at_again(running: Installation, tmp_path: Path) -> N
 
 
 def test_an_experiment_is_paused_and_goes_on(running: Installation, tmp_path: Path) -> None:
-    experiment_id = create(running, line_config(tmp_path, trials=4, length=40, seconds=0.2))
+    experiment_id = create(running, line_config(tmp_path, trials=4, length=20, seconds=0.2))
     running.until(lambda: trial_states(running, experiment_id).get("running") == 2, 30, "two trials run")
     assert running.etude("experiment", "pause", experiment_id).returncode == 0
     running.until(
@@ -175,13 +167,14 @@ def test_what_does_not_exist_is_named(running: Installation, tmp_path: Path) -> 
         assert done.returncode == 1
         assert "no experiment nothing" in done.stderr
         assert "Traceback" not in done.stderr
+    before = running.api.get("/experiments")
     bad = tmp_path / "bad.yaml"
     bad.write_text("entrypoint: a b\nsearcher: {name: randon, metric: loss}\nlabel: x\n")
     done = running.etude("experiment", "create", str(bad), str(LINE))
     assert done.returncode == 1
     assert "did you mean 'random'?" in done.stderr
     assert "did you mean 'labels'?" in done.stderr
-    assert running.api.get("/experiments")["items"] == []
+    assert running.api.get("/experiments") == before
 
 
 async def test_bad_events_harm_nothing_else(running: Installation, rabbitmq: RabbitMQ, tmp_path: Path) -> None:
@@ -223,7 +216,8 @@ async def test_bad_events_harm_nothing_else(running: Installation, rabbitmq: Rab
     ]
     assert any("no experiment never-made is known" in letter["reason"] for letter in dead)
     listed = {experiment["experiment_id"] for experiment in running.api.get("/experiments")["items"]}
-    assert listed == {experiment_id, "badly-made"}
+    assert listed >= {experiment_id, "badly-made"}
+    assert "never-made" not in listed
     for log in running.folder.glob("*.log"):
         assert "Traceback" not in log.read_text(), log
 
@@ -243,11 +237,11 @@ def test_a_runner_says_what_happens_on_it(running: Installation, tmp_path: Path)
     experiment_id = create(running, line_config(tmp_path, trials=2))
     running.wait(experiment_id)
 
-    def told() -> str:
-        return running.etude("runner", "logs", "one").stdout
+    def told(what: str) -> int:
+        return running.etude("runner", "logs", "one").stdout.count(f"info     {what} experiment_id={experiment_id} ")
 
-    running.until(lambda: told().count("trial ended") >= 2, 20, "the runner says so")
-    assert f"info     trial starts experiment_id={experiment_id} " in told()
+    running.until(lambda: told("trial ended") == 2, 20, "the runner says so")
+    assert told("trial starts") == 2
     nobody = running.etude("runner", "logs", "nobody")
     assert (nobody.returncode, nobody.stdout) == (1, "")
     assert "etude runner list shows those that there are" in nobody.stderr

@@ -40,6 +40,7 @@ def checkpoints(installation: Installation, experiment_id: str) -> list[int]:
 
 
 def two_runners(installation: Installation) -> None:
+    installation.preload()
     installation.start_services()
     installation.start_runner("one")
     installation.start_runner("two")
@@ -69,6 +70,7 @@ def test_two_runners_train_one_trial_as_one_does_whatever_happens(installation: 
 
 
 def test_one_runner_trains_on_two_slots(installation: Installation, tmp_path: Path) -> None:
+    installation.preload()
     installation.start_services()
     installation.start_runner("one", slots=2)
     alone = end(installation, installation.create(surface_config(tmp_path, slots=1), SURFACE))

@@ -15,16 +15,8 @@ from tests.models import LINE, line_config
 PRODUCERS = EXAMPLES / "producers"
 
 
-@pytest.fixture
-def running(installation: Installation, tmp_path: Path) -> Installation:
-    """An installation that has its queues: one experiment is over."""
-    installation.start_services()
-    installation.start_runner("one", slots=2)
-    installation.wait(installation.create(line_config(tmp_path, trials=1), LINE))
-    return installation
-
-
 def test_a_program_makes_an_experiment_by_an_event(running: Installation, tmp_path: Path) -> None:
+    running.wait(running.create(line_config(tmp_path, trials=1), LINE))  # so that all queues are there
     config = tmp_path / "config.json"
     config.write_text(json.dumps(YAML(typ="safe", pure=True).load(line_config(tmp_path, trials=3))))
     command = [sys.executable, str(PRODUCERS / "publish.py"), str(config), str(LINE)]
@@ -36,6 +28,8 @@ def test_a_program_makes_an_experiment_by_an_event(running: Installation, tmp_pa
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 def test_a_shell_script_makes_an_experiment_over_http(running: Installation, tmp_path: Path) -> None:
+    running.wait(running.create(line_config(tmp_path, trials=1), LINE))  # so that all queues are there
+
     def create(config: Path) -> "subprocess.CompletedProcess[str]":
         command = ["sh", str(PRODUCERS / "create.sh"), str(config), str(LINE)]
         return subprocess.run(command, env=running.environment, capture_output=True, text=True, timeout=60, check=False)

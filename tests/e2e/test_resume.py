@@ -99,6 +99,7 @@ def processes(installation: Installation, experiment_id: str, trial_id: int) -> 
 
 
 def test_a_promotion_from_memory_is_one_from_the_checkpoint(installation: Installation, tmp_path: Path) -> None:
+    installation.preload()
     installation.start_services()
     ends = []
     for memory in ("0", str(2**40)):

@@ -46,9 +46,14 @@ def test_each_misbehaviour_ends_its_trial_with_the_reason(installation: Installa
     left = [p for p in psutil.process_iter(["cmdline"]) if any("etude-rogue" in a for a in p.info["cmdline"] or [])]
     assert left == []
     number = found["chatter"]["trial_id"]
-    lines = list(installation.api.pages(f"/experiments/{experiment_id}/trials/{number}/logs"))
-    assert any("lines were cut: a trial may write 256 KiB a second" in line["text"] for line in lines)
-    assert sum(len(line["text"]) for line in lines) < 50 * 2**20, "of 256 MiB"
+    path = f"/experiments/{experiment_id}/trials/{number}/logs"
+
+    def cut() -> bool:
+        lines = list(installation.api.pages(path))
+        assert sum(len(line["text"]) for line in lines) < 50 * 2**20, "of 256 MiB"
+        return any("lines were cut: a trial may write 256 KiB a second" in line["text"] for line in lines)
+
+    installation.until(cut, 30, "its log says so, which comes later than results")
     assert installation.wait(other)["state"] == "completed", "nobody else was harmed"
 
 
@@ -135,6 +140,7 @@ def test_a_trial_in_a_box_that_takes_too_much_memory_ends(
 def test_a_trial_in_a_box_saves_rests_and_goes_on(
     box: dict[str, Any], installation: Installation, tmp_path: Path
 ) -> None:
+    installation.preload()
     one_runner(installation, slots=1)
     plain = installation.create(surface_config(tmp_path, searcher=HALVING), SURFACE)
     installation.wait(plain)

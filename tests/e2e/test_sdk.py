@@ -28,6 +28,7 @@ SEARCH = {
 @pytest.fixture
 def running(installation: Installation) -> Installation:
     """All services, and a runner of two slots."""
+    installation.preload()
     installation.start_services()
     installation.start_runner("one", slots=2)
     installation.until_served()

@@ -29,6 +29,7 @@ def decided(installation: Installation, experiment_id: str) -> int:
 
 
 def test_two_runners_complete_a_search(installation: Installation) -> None:
+    installation.preload("sklearn.datasets")
     installation.start_services()
     installation.start_runner("one")
     installation.start_runner("two")
@@ -52,6 +53,7 @@ def experiment_best(installation: Installation, experiment_id: str) -> float:
 def test_a_search_survives_the_death_of_a_runner_the_searcher_and_the_scheduler(
     installation: Installation,
 ) -> None:
+    installation.preload()
     installation.start_services()
     installation.start_runner("one")
     installation.start_runner("two")
@@ -75,6 +77,7 @@ def test_a_search_survives_the_death_of_a_runner_the_searcher_and_the_scheduler(
 
 
 def test_a_second_searcher_takes_over(installation: Installation) -> None:
+    installation.preload("sklearn.datasets")
     installation.start_services()
     installation.start("standby", "etude_searcher")
     installation.start_runner("one", slots=2)

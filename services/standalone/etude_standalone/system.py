@@ -22,6 +22,7 @@ from etude_trial_runner.container_launcher import ContainerLauncher
 from etude_trial_runner.departure import Departure
 from etude_trial_runner.isolating_launcher import IsolatingLauncher
 from etude_trial_runner.outbox import Outbox
+from etude_trial_runner.preload import PreloadSettings
 from etude_trial_runner.slots import cores, detect_slots, resident_memory, threads_per_slot
 from etude_trial_runner.spool import Spool
 from etude_trial_runner.work_folder import WorkFolder
@@ -142,7 +143,7 @@ class System:
             threads_per_slot=threads_per_slot(len(self.slots)),
             temporary_prefix=folder.temporary_prefix,
         )
-        self._launcher = ZygoteLauncher(work)
+        self._launcher = ZygoteLauncher(work, PreloadSettings().preload)
         outbox = Outbox(self._bus, Spool(work / "spool.db"))
         name = _RUNNER if folder.is_ours else f"{_RUNNER}-{self._session}"
         isolating = IsolatingLauncher(

@@ -25,6 +25,7 @@ from etude_trial_runner.disk_trouble import until_begun
 from etude_trial_runner.isolating_launcher import IsolatingLauncher
 from etude_trial_runner.journal import Journal
 from etude_trial_runner.outbox import Outbox
+from etude_trial_runner.preload import PreloadSettings
 from etude_trial_runner.privacy import forget_variables, hide_memory
 from etude_trial_runner.session import new_session
 from etude_trial_runner.slots import cores, detect_slots, resident_memory, threads_per_slot
@@ -36,7 +37,7 @@ from etude_trial_runner.zygote_launcher import ZygoteLauncher
 log = structlog.get_logger("etude.runner")
 
 
-class RunnerSettings(Settings):
+class RunnerSettings(Settings, PreloadSettings):
     """What a runner is told besides."""
 
     runner_id: str = Field(default_factory=socket.gethostname)
@@ -130,7 +131,7 @@ async def main(stop: asyncio.Event) -> None:
         pools=(settings.pool,),
         declares=Declares.NOTHING,
     )
-    launcher = ZygoteLauncher(work)
+    launcher = ZygoteLauncher(work, settings.preload)
     containers = ContainerLauncher(work, settings.runner_id, settings.container_engine, settings.allowed_mounts)
     isolating = IsolatingLauncher(
         {"process": launcher, "bubblewrap": BubblewrapLauncher(work), "container": containers}

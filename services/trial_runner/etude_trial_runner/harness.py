@@ -14,8 +14,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NoReturn
 
-import torch
-
 import etude
 import etude_trial_runner
 from etude.config import parse
@@ -140,10 +138,13 @@ def _write_lines(name: str, descriptor: int, errors: str) -> None:
 def _limit_to_slots(assignment: Assignment) -> None:
     cuda = assignment.kind == "cuda"
     os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(assignment.slots) if cuda else ""
-    if cuda and assignment.share < 1:
-        torch.cuda.set_per_process_memory_fraction(assignment.share)
     os.environ["OMP_NUM_THREADS"] = str(assignment.threads)
-    torch.set_num_threads(assignment.threads)
+    if "torch" in sys.modules or (cuda and assignment.share < 1):
+        import torch  # which a trial of another framework does without
+
+        torch.set_num_threads(assignment.threads)  # it has read the environment already
+        if cuda and assignment.share < 1:
+            torch.cuda.set_per_process_memory_fraction(assignment.share)
 
 
 def _introduce(assignment: Assignment) -> None:

@@ -1,7 +1,7 @@
 """Zygote: a process that has imported torch once, and forks a trial's process from itself in milliseconds.
 
-Started as ``python -m etude_trial_runner.zygote FD``. It has one thread and never runs model code, so that forking is
-safe.
+Started as ``python -m etude_trial_runner.zygote FD MODULE ...``, with what to import besides. It has one thread and
+never runs model code, so that forking is safe.
 """
 
 import contextlib
@@ -14,19 +14,11 @@ import selectors
 import signal
 import socket
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from etude_trial_runner import huge_pages
 
-PRELOADED = (
-    "numpy",
-    "torch",
-    "torch.utils.data",
-    "torch._dynamo",  # the first optimizer of a process imports it, which takes more than a second
-    "etude.trial.pytorch",
-    "etude.trial.pytorch.controller",
-    "etude_trial_runner.harness",
-)
 MAX_REQUEST = 65536
 HELD_BACK = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 """Signals that the runner handles for all of its processes; it starts this one with them blocked."""
@@ -34,8 +26,8 @@ _PR_SET_CHILD_SUBREAPER = 36
 _FORKED: set[int] = set()
 
 
-def main(descriptor: int) -> None:
-    """Fork on request until the runner is gone.
+def main(descriptor: int, preload: Sequence[str]) -> None:
+    """Import what is named, then fork on request until the runner is gone.
 
     A request is a packet ``{"assignment": PATH}`` with three descriptors (control, stdout, stderr); answers are
     ``{"ready": true}``, ``{"forked": PID}`` and ``{"exited": PID, "code": N}``, where a signal counts negative.
@@ -43,7 +35,7 @@ def main(descriptor: int) -> None:
     for number in HELD_BACK:  # whoever stops all processes stops the runner, and it stops us
         signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, HELD_BACK)
-    for module in PRELOADED:
+    for module in (*preload, "etude_trial_runner.harness"):
         importlib.import_module(module)
     gc.collect()
     gc.freeze()  # a collection in a child would write to, and so copy, every page
@@ -127,4 +119,4 @@ def _tell(runner: socket.socket, message: dict[str, object]) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(int(sys.argv[1]), sys.argv[2:])

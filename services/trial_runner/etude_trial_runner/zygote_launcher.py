@@ -7,7 +7,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import structlog
@@ -17,6 +17,7 @@ from etude.core.link import Message
 from etude_trial_runner.assignments import write_assignment
 from etude_trial_runner.launcher import LaunchError
 from etude_trial_runner.local_process import Channels, LocalProcess
+from etude_trial_runner.preload import PYTORCH
 from etude_trial_runner.work_folder import MARK
 from etude_trial_runner.zygote import HELD_BACK, MAX_REQUEST
 
@@ -44,10 +45,12 @@ class ZygoteLauncher:
     Parameters
     ----------
     work : a folder for assignment files
+    preload : modules that it imports before the first trial
     """
 
-    def __init__(self, work: Path) -> None:
+    def __init__(self, work: Path, preload: Sequence[str] = PYTORCH) -> None:
         self._work = work
+        self._preload = preload
         self._socket: socket.socket | None = None
         self._zygote: asyncio.subprocess.Process | None = None
         self._trials: dict[int, LocalProcess] = {}
@@ -67,6 +70,7 @@ class ZygoteLauncher:
                 "-m",
                 "etude_trial_runner.zygote",
                 str(theirs.fileno()),
+                *self._preload,
                 pass_fds=[theirs.fileno()],
                 stdin=asyncio.subprocess.DEVNULL,
                 env={**os.environ, MARK: str(self._work.resolve())},
@@ -78,7 +82,8 @@ class ZygoteLauncher:
         await self._ready.wait()
         if self._socket is None:
             raise LaunchError(
-                "the process that trials are forked from ended while it imported torch; see its output above"
+                f"the process that trials are forked from ended while it imported {', '.join(self._preload)}; "
+                "see its output above, and ETUDE_PRELOAD"
             )
 
     async def launch(

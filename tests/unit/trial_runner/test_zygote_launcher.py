@@ -406,6 +406,24 @@ async def test_trials_do_not_touch_each_other(launcher: ZygoteLauncher, tmp_path
     assert [heard.text for _, heard in started] == [str(number) for number in range(6)]
 
 
+async def test_what_is_imported_beforehand_is_there_and_nothing_else(tmp_path: Path) -> None:
+    launcher = ZygoteLauncher(tmp_path, ["colorsys"])
+    await launcher.start()
+    trial, heard = await launch(
+        launcher, tmp_path, "import sys; print('colorsys' in sys.modules, 'torch' in sys.modules)"
+    )
+    assert await end(trial) == 0
+    assert heard.text == "True False"
+    await launcher.close()
+
+
+async def test_what_cannot_be_imported_beforehand_is_named(tmp_path: Path) -> None:
+    launcher = ZygoteLauncher(tmp_path, ["colorsys", "no_such_module"])
+    with pytest.raises(LaunchError, match="while it imported colorsys, no_such_module"):
+        await launcher.start()
+    await launcher.close()
+
+
 async def test_a_zygote_that_dies_is_replaced_with_the_next_trial(tmp_path: Path) -> None:
     launcher = ZygoteLauncher(tmp_path)
     await launcher.start()
