@@ -13,6 +13,13 @@ from typing import Any
 
 import pytest
 
+from etude.bus import DeadLetter
+from etude.events import Envelope, ExperimentArchiveRequested
+from etude.home import LOCAL_DATABASE
+from etude.service.clock import utc_now
+from etude.store import SqliteStore
+from etude.store.schema import DEAD_LETTERS
+from etude_metrics.dead_letters import letter_document
 from tests.e2e.test_run import ETUDE, Home
 from tests.models import LINE, line_config
 
@@ -89,6 +96,28 @@ def test_every_question_is_answered_from_the_folder(finished: Local) -> None:
     assert (finished.folder / "tables" / "trials.csv").exists()
     assert finished.etude("experiment", "download", experiment_id, "best").returncode == 0
     assert list((finished.folder / "best").iterdir())
+
+
+async def test_events_that_could_not_be_processed_are_replayed_in_the_folder(finished: Local) -> None:
+    experiment_id = experiment_of(finished)["experiment_id"]
+    archive = ExperimentArchiveRequested(archived=True, requested_by="ada")
+    event = Envelope.wrap(archive, source="client", time=utc_now(), experiment_id=experiment_id)
+    letters = [DeadLetter("etude.metrics.events", body, "a test") for body in (event.to_bytes(), b"no event")]
+    store = SqliteStore(finished.folder / ".etude" / LOCAL_DATABASE)
+    await store.open()
+    await store.put(DEAD_LETTERS, [letter_document(letter, "2026-01-01", deaths=1) for letter in letters])
+    await store.close()
+    done = finished.etude("admin", "dead-letters", "replay", letters[0].id)
+    assert done.returncode == 0, done.stderr
+    assert finished.json("experiment", "describe", experiment_id)["archived"]
+    [left] = finished.json("admin", "dead-letters", "list")
+    assert left["letter_id"] == letters[1].id
+    refused = finished.etude("admin", "dead-letters", "replay", letters[1].id)
+    assert refused.returncode == 1
+    assert "it can only be dropped" in refused.stderr
+    assert finished.etude("admin", "dead-letters", "drop", "--all").returncode == 0
+    assert finished.json("admin", "dead-letters", "list") == []
+    assert finished.etude("experiment", "unarchive", experiment_id).returncode == 0
 
 
 def test_the_folder_may_be_elsewhere(finished: Local, tmp_path: Path) -> None:

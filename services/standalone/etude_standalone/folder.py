@@ -19,9 +19,9 @@ from prometheus_client import CollectorRegistry
 
 from etude.artifacts.checkpoint import delete_checkpoint
 from etude.artifacts.storage import local_url
-from etude.bus import MemoryBroker, MemoryBus
+from etude.bus import DeadLetter, MemoryBroker, MemoryBus, UnknownQueueError
 from etude.bus.topology import janitor
-from etude.events import CheckpointDeleted, CheckpointDiscarded, Envelope
+from etude.events import CheckpointDeleted, CheckpointDiscarded, Envelope, EventError
 from etude.home import LOCAL_DATABASE
 from etude.service.clock import utc_now
 from etude.store import SqliteStore
@@ -77,7 +77,9 @@ class Folder:
 
         storage = local_url(self.home / "artifacts")
         access = Access(loopback_only=True)
-        return create_app(self._store, ready, CollectorRegistry(), self.publish, storage, access=access)
+        return create_app(
+            self._store, ready, CollectorRegistry(), self.publish, storage, access=access, requeue=self._publish_again
+        )
 
     async def close(self) -> None:
         """Close the database."""
@@ -93,6 +95,15 @@ class Folder:
             if not wanted:
                 unwanted.append(envelope)
         return unwanted
+
+    async def _publish_again(self, letter: DeadLetter) -> None:
+        """Hand a dead letter to whoever wants it now. All handlers get it: what they know already changes nothing."""
+        try:
+            unwanted = await self.publish([Envelope.parse(letter.body)])
+        except EventError as error:
+            raise UnknownQueueError(f"nobody can read it, so that it can only be dropped: {error}") from None
+        if unwanted:
+            raise UnknownQueueError("it is for a run that goes on, and none does; it stays until one is resumed")
 
     async def _decide(self, envelope: Envelope) -> bool:
         """Carry out a wish without a run: the search decides, and the views show it."""
