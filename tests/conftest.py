@@ -16,7 +16,7 @@ def rabbitmq(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitMQ]:
     server = RabbitMQ(tmp_path_factory.mktemp("rabbitmq"))
     server.start()
     yield server
-    server.stop()
+    server.kill()
 
 
 @pytest.fixture(scope="session")
@@ -25,7 +25,7 @@ def mongod(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mongod]:
     server = Mongod(tmp_path_factory.mktemp("mongod"))
     server.start()
     yield server
-    server.stop()
+    server.kill()
 
 
 @pytest.fixture(scope="session")

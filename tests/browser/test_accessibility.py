@@ -1,6 +1,7 @@
 """Every page keeps to WCAG 2.2, levels A and AA, as far as axe can tell, in both colour schemes."""
 
 from collections.abc import Iterator
+from typing import Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -11,6 +12,7 @@ from tests.models import LINE, line_config
 
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 TRIAL_TABS = ("Why", "Curves", "Log", "Runs", "Checkpoints")
+SCHEMES: tuple[Literal["light"], Literal["dark"]] = ("light", "dark")
 FIGURES = ("Overview", "Hyperparameters", "Decisions", "Curves")
 SOME_TIME = 2500  # ms: figures are drawn one after the other
 BRIEFLY = 500  # ms
@@ -27,10 +29,9 @@ def ids(installation: Installation, tmp_path_factory: pytest.TempPathFactory) ->
     return made
 
 
-@pytest.fixture(params=["light", "dark"])
-def page(request: pytest.FixtureRequest, browser: Browser, installation: Installation) -> Iterator[Page]:
-    """A page as people like it."""
-    context = browser.new_context(base_url=installation.api_url, color_scheme=request.param)
+@pytest.fixture
+def page(browser: Browser, installation: Installation) -> Iterator[Page]:
+    context = browser.new_context(base_url=installation.api_url)
     made = context.new_page()
     made.set_default_timeout(120_000)
     yield made
@@ -38,9 +39,17 @@ def page(request: pytest.FixtureRequest, browser: Browser, installation: Install
 
 
 def mistakes(page: Page) -> set[str]:
-    """What axe finds wrong, and where."""
-    found = Axe().run(page, options=RULES).response["violations"]
-    return {f"{v['id']} ({v['help']}): {n['target']} {n['failureSummary']}" for v in found for n in v["nodes"]}
+    """What axe finds wrong, and where, in both colour schemes."""
+    found = set()
+    for scheme in SCHEMES:
+        page.emulate_media(color_scheme=scheme)
+        violations = Axe().run(page, options=RULES).response["violations"]
+        found |= {
+            f"{scheme}: {v['id']} ({v['help']}): {n['target']} {n['failureSummary']}"
+            for v in violations
+            for n in v["nodes"]
+        }
+    return found
 
 
 def test_every_page_is_for_everyone(page: Page, ids: list[str]) -> None:

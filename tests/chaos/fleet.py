@@ -125,9 +125,9 @@ def running_fleet(folder: Path, prepare: Callable[[Fleet], None] | None = None) 
     """A fleet with servers of its own, all of which are stopped in the end."""
     with contextlib.ExitStack() as ends:
         rabbitmq, mongod = RabbitMQ(folder / "rabbitmq"), Mongod(folder / "mongod")
-        ends.callback(rabbitmq.stop)
+        ends.callback(rabbitmq.kill)
         rabbitmq.start()
-        ends.callback(mongod.stop)
+        ends.callback(mongod.kill)
         mongod.start()
         fleet = Fleet(folder, rabbitmq, mongod)
         ends.callback(fleet.stop)

@@ -216,9 +216,9 @@ def whole_installation() -> Iterator[Installation]:
     with contextlib.ExitStack() as ends:
         folder = Path(ends.enter_context(tempfile.TemporaryDirectory(prefix="etude-")))
         rabbitmq, mongod = RabbitMQ(folder / "rabbitmq"), Mongod(folder / "mongod")
-        ends.callback(rabbitmq.stop)
+        ends.callback(rabbitmq.kill)
         rabbitmq.start()
-        ends.callback(mongod.stop)
+        ends.callback(mongod.kill)
         mongod.start()
         made = Installation(folder, rabbitmq.new_vhost(), mongod.url, "etude")
         made.preload()

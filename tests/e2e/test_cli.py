@@ -34,6 +34,11 @@ def state(installation: Installation, experiment_id: str) -> str:
     return str((installation.ask(f"/experiments/{experiment_id}") or {}).get("state"))
 
 
+def known(installation: Installation) -> set[str]:
+    """The experiments that there are."""
+    return {experiment["experiment_id"] for experiment in installation.api.get("/experiments")["items"]}
+
+
 def trial_states(installation: Installation, experiment_id: str) -> dict[str, int]:
     return dict(installation.ask(f"/experiments/{experiment_id}")["trial_states"])
 
@@ -167,14 +172,14 @@ def test_what_does_not_exist_is_named(running: Installation, tmp_path: Path) -> 
         assert done.returncode == 1
         assert "no experiment nothing" in done.stderr
         assert "Traceback" not in done.stderr
-    before = running.api.get("/experiments")
+    before = known(running)
     bad = tmp_path / "bad.yaml"
     bad.write_text("entrypoint: a b\nsearcher: {name: randon, metric: loss}\nlabel: x\n")
     done = running.etude("experiment", "create", str(bad), str(LINE))
     assert done.returncode == 1
     assert "did you mean 'random'?" in done.stderr
     assert "did you mean 'labels'?" in done.stderr
-    assert running.api.get("/experiments") == before
+    assert known(running) == before
 
 
 async def test_bad_events_harm_nothing_else(running: Installation, rabbitmq: RabbitMQ, tmp_path: Path) -> None:
@@ -215,9 +220,8 @@ async def test_bad_events_harm_nothing_else(running: Installation, rabbitmq: Rab
         *["etude.searcher.3"] * 2,
     ]
     assert any("no experiment never-made is known" in letter["reason"] for letter in dead)
-    listed = {experiment["experiment_id"] for experiment in running.api.get("/experiments")["items"]}
-    assert listed >= {experiment_id, "badly-made"}
-    assert "never-made" not in listed
+    assert known(running) >= {experiment_id, "badly-made"}
+    assert "never-made" not in known(running)
     for log in running.folder.glob("*.log"):
         assert "Traceback" not in log.read_text(), log
 

@@ -142,9 +142,10 @@ def test_a_trial_in_a_box_saves_rests_and_goes_on(
 ) -> None:
     installation.preload()
     one_runner(installation, slots=1)
-    plain = installation.create(surface_config(tmp_path, searcher=HALVING), SURFACE)
+    searcher = {**HALVING, "max_trials": 4}
+    plain = installation.create(surface_config(tmp_path, searcher=searcher), SURFACE)
     installation.wait(plain)
-    boxed = installation.create(surface_config(tmp_path, searcher=HALVING, **box), SURFACE)
+    boxed = installation.create(surface_config(tmp_path, searcher=searcher, **box), SURFACE)
     installation.wait(boxed)
     one, two = (installation.api.get(f"/experiments/{e}/trials")["items"] for e in (plain, boxed))
     assert [trial["metrics"] for trial in one] == [trial["metrics"] for trial in two]

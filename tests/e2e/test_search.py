@@ -53,7 +53,7 @@ def experiment_best(installation: Installation, experiment_id: str) -> float:
 def test_a_search_survives_the_death_of_a_runner_the_searcher_and_the_scheduler(
     installation: Installation,
 ) -> None:
-    installation.preload()
+    installation.preload("sklearn.datasets")
     installation.start_services()
     installation.start_runner("one")
     installation.start_runner("two")

@@ -55,8 +55,11 @@ class Mongod:
         wait_until_open(self.port, 60)
 
     def kill(self) -> None:
-        """kill -9."""
-        self._end(signal.SIGKILL)
+        """kill -9, also at the end of tests: nobody needs what it keeps."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
 
     def suspend(self) -> None:
         """Let it answer nothing, until :meth:`resume`."""
@@ -71,20 +74,6 @@ class Mongod:
         """Is there a process? It ends itself when its disk is full."""
         return self._process is not None and self._process.poll() is None
 
-    def stop(self) -> None:
-        """Stop it."""
-        self._end(signal.SIGTERM)
-
     def _signal(self, number: signal.Signals) -> None:
         assert self._process is not None
         self._process.send_signal(number)
-
-    def _end(self, number: signal.Signals) -> None:
-        if self._process is not None:
-            self._process.send_signal(number)  # to nobody, if it has ended
-            try:
-                self._process.wait(20)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
-            self._process = None

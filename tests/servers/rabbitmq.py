@@ -1,8 +1,8 @@
 """RabbitMQ as a test server."""
 
+import contextlib
 import os
 import shutil
-import signal
 import subprocess
 import time
 import uuid
@@ -122,10 +122,6 @@ class RabbitMQ:
         vhost = url.rsplit("/", 1)[1]
         return list(self._http.post(f"/queues/{vhost}/etude.dead/get", json=body).raise_for_status().json())
 
-    def kill(self) -> None:
-        """kill -9, of the broker and of nothing else."""
-        self._end(signal.SIGKILL)
-
     def suspend(self) -> None:
         """Let it answer nothing, until :meth:`resume`."""
         for process in self._family():
@@ -136,23 +132,16 @@ class RabbitMQ:
         for process in self._family():
             process.resume()
 
-    def stop(self) -> None:
-        """Stop it and its helpers."""
-        self._end(signal.SIGTERM)
-
-    def _end(self, number: signal.Signals) -> None:
+    def kill(self) -> None:
+        """kill -9, of the broker and its helpers, also at the end of tests: nobody needs what it keeps."""
         if self._process is None:
             return
         family = self._family()
         family += [p for p in psutil.process_iter(["name", "environ"]) if _is_epmd_of(p, self.folder)]
         for process in family:
-            try:
-                process.send_signal(number)
-            except psutil.NoSuchProcess:
-                continue
-        _, alive = psutil.wait_procs(family, timeout=10)
-        for process in alive:
-            process.kill()
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        psutil.wait_procs(family, timeout=10)
         self._process.wait()
         self._process = None
 

@@ -23,10 +23,15 @@ export function themed({ data, layout }) {
   return made;
 }
 
+// The colours of a figure are chosen when it is drawn, so that it is drawn again when the page gets light or dark.
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
+  for (const plot of document.querySelectorAll(".plot")) plot.dispatchEvent(new Event("colours"));
+});
+
 export class Figure {
   constructor(experimentId, name, title, whole = false) {
     this.path = `/experiments/${experimentId}/figures/${name}`;
-    this.plot = h("div", { className: "plot", role: "img", ariaLabel: title });
+    this.plot = h("div", { className: "plot", role: "img", ariaLabel: title, oncolours: () => this.draw() });
     this.element = h("section", { className: whole ? "figure whole" : "figure" }, h("h2", {}, title), this.plot);
     this.wanted = false;
     this.drawing = false;

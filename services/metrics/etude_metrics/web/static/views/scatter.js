@@ -17,7 +17,7 @@ function valuesOf(trial) {
 export class Scatter {
   constructor(experimentId) {
     this.path = `/experiments/${experimentId}/trials`;
-    this.plot = h("div", { className: "plot", role: "img", ariaLabel: "Scatter plot" });
+    this.plot = h("div", { className: "plot", role: "img", ariaLabel: "Scatter plot", oncolours: () => this.rows && this.show() });
     this.x = this.select("Across");
     this.y = this.select("Up");
     this.colour = this.select("Colour");
