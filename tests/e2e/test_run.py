@@ -107,7 +107,8 @@ def home(tmp_path: Path) -> Home:
 
 async def test_the_same_seed_gives_every_trial_the_same_hyperparameters(tmp_path: Path) -> None:
     config = tmp_path / "adaptive.yaml"
-    config.write_text((DIGITS / "adaptive.yaml").read_text().replace("max_trials: 16", "max_trials: 5").replace("720", "180"))
+    text = (DIGITS / "adaptive.yaml").read_text()
+    config.write_text(text.replace("max_trials: 16", "max_trials: 5").replace("batches: 720", "batches: 180"))
     outcomes, drawn = [], []
     for name in ("first", "second"):
         (tmp_path / name).mkdir()
