@@ -1,13 +1,37 @@
-"""Fixtures that tests of all kinds share."""
+"""Fixtures that tests of all kinds share, and the order in which tests run."""
 
+import os
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.servers.containers import Containers
 from tests.servers.mongod import Mongod
 from tests.servers.rabbitmq import RabbitMQ
+
+UNIT = Path(__file__).parent / "unit"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let every worker begin with files of long tests, and end with short ones, which others take over from it.
+
+    At first a worker gets as many tests as the next one, in this order.
+    """
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    short = [item for item in items if item.path.is_relative_to(UNIT)]
+    files: dict[Path, list[pytest.Item]] = {}
+    for item in items:
+        if not item.path.is_relative_to(UNIT):
+            files.setdefault(item.path, []).append(item)
+    shares: list[list[pytest.Item]] = [[] for _ in range(workers)]
+    for number, file in enumerate(files.values()):
+        shares[number % workers] += file
+    whole = -(-len(items) // workers)
+    for share in shares:
+        share += [short.pop(0) for _ in range(min(whole - len(share), len(short)))]
+    items[:] = [item for share in shares for item in share] + short
 
 
 @pytest.fixture(scope="session")

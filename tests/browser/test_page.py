@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, Route, expect
+from playwright.sync_api import Browser, ConsoleMessage, Page, Route, expect
 
 from tests.e2e.installation import Installation
 from tests.models import LINE, SURFACE, line_config, surface_config
@@ -31,7 +31,7 @@ def page(browser: Browser, installation: Installation) -> Iterator[Page]:
     made = context.new_page()
     mistakes: list[str] = []
     made.on("pageerror", lambda error: mistakes.append(str(error)))
-    made.on("console", lambda said: mistakes.append(said.text) if said.type == "error" and is_ours(said.text) else None)
+    made.on("console", lambda said: mistakes.append(said.text) if said.type == "error" and is_ours(said) else None)
     made.set_default_timeout(PATIENCE)
     made.goto("/")
     yield made
@@ -39,9 +39,10 @@ def page(browser: Browser, installation: Installation) -> Iterator[Page]:
     assert mistakes == []
 
 
-def is_ours(text: str) -> bool:
-    """The browser itself notes each answer that is a problem."""
-    return not text.startswith("Failed to load resource: the server responded with a status of 422")
+def is_ours(said: ConsoleMessage) -> bool:
+    """The browser itself notes each answer that is a problem: 422, or 404 of an experiment that is being deleted."""
+    answer = "/api/v1/experiments" in said.location["url"]
+    return not (answer and any(f"with a status of {status}" in said.text for status in (404, 422)))
 
 
 def drawn(page: Page, title: str) -> int:

@@ -363,7 +363,7 @@ def test_the_example_of_each_adapter_finds_a_good_model(example: str, library: s
 def test_a_trainer_of_transformers_trains_on_two_slots(home: Home, tmp_path: Path) -> None:
     pytest.importorskip("transformers")
     config = tmp_path / "two.yaml"
-    text = (EXAMPLES / "transformers" / "adaptive.yaml").read_text().replace("max_trials: 6", "max_trials: 2")
+    text = (EXAMPLES / "transformers" / "adaptive.yaml").read_text().replace("max_trials: 6", "max_trials: 1")
     config.write_text(f"{text}resources: {{slots_per_trial: 2}}\nmin_validation_period: {{batches: 70}}\n")
     home.preload("transformers", "sklearn.datasets")
     done = home.run(config, EXAMPLES / "transformers", "--json", "--slots", "2")

@@ -20,7 +20,7 @@ SEARCH = {
     "max_length": 40,
     "num_rungs": 2,
     "divisor": 2,
-    "max_trials": 6,
+    "max_trials": 4,
     "max_concurrent_trials": 2,
 }
 
@@ -44,7 +44,7 @@ def test_from_its_creation_to_its_winner(
     assert isinstance(client, etude.Client)
     experiment = client.experiment(experiment_id)
     assert experiment.wait(progress=True).state == "completed"
-    assert "surface: completed, 6 trials" in capsys.readouterr().out
+    assert "surface: completed, 4 trials" in capsys.readouterr().out
 
     best = experiment.best_trial
     assert best is not None
@@ -78,7 +78,7 @@ def test_without_a_broker_everything_goes_over_http(running: Installation, tmp_p
 
 def results_are_told(experiment: Experiment, tmp_path: Path) -> None:
     trials = experiment.trials(sort="best")
-    assert len(trials) == 6
+    assert len(trials) == 4
     best = experiment.best_trial
     assert best is not None
     assert experiment.best is not None
@@ -88,7 +88,7 @@ def results_are_told(experiment: Experiment, tmp_path: Path) -> None:
     assert experiment.trials(where=f"trial_id <= {best.id}", sort="-trial_id")[0].id == best.id
 
     frame = experiment.to_dataframe()
-    assert len(frame) == 6
+    assert len(frame) == 4
     assert frame["best"].idxmin() == best.id
 
     checkpoint = experiment.best_checkpoint()
@@ -135,7 +135,7 @@ def terminal_tells_the_same(running: Installation, experiment: Experiment, folde
     assert best is not None
     rows = list(csv.DictReader(io.StringIO(said("trial", "list", experiment.id, "--sort", "best", "--csv"))))
     assert int(rows[0]["trial"]) == best["trial_id"]
-    assert len(rows) == 6
+    assert len(rows) == 4
     listed = list(csv.reader(io.StringIO(said("e", "ls", "--csv"))))
     assert listed[1][:2] == [experiment.id, "completed"]
     assert "rank" in said("trial", "describe", experiment.id, str(best["trial_id"]))

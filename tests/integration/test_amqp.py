@@ -291,4 +291,4 @@ async def test_events_survive_the_death_of_the_broker(tmp_path_factory: pytest.T
         await until(lambda: numbers(heard) == set(range(1, 102)))
         await bus.close()
     finally:
-        await asyncio.to_thread(broker.stop)
+        await asyncio.to_thread(broker.kill)

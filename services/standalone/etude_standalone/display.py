@@ -119,9 +119,13 @@ class Display:
             self._console.print(_best_parts(experiment["best"]))
         if exported is not None:
             self._console.print(f"checkpoint: {exported}", soft_wrap=True, markup=False, highlight=False)
+        hint = (
+            f"look at it: etude ui{self._elsewhere}, etude experiment describe {self._experiment_id}{self._elsewhere}"
+        )
+        if state == "completed":
+            hint += f"; extend it: etude experiment set {self._experiment_id} max_trials=+10{self._elsewhere}"
         self._console.print(
-            f"look at it: etude ui{self._elsewhere}, etude experiment describe {self._experiment_id}{self._elsewhere}; "
-            f"extend it: etude experiment set {self._experiment_id} max_trials=+10{self._elsewhere}",
+            hint,
             soft_wrap=True,
             markup=False,
             highlight=False,
