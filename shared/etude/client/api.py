@@ -1,9 +1,12 @@
 """ApiClient: the metrics query API from Python."""
 
+import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import httpx
+
+_AGAIN_SECONDS = 0.05
 
 
 class ApiError(RuntimeError):
@@ -42,6 +45,18 @@ class ApiClient:
             The service does not answer, or knows no such thing.
         """
         return self._ask("GET", path, params={k: v for k, v in query.items() if v is not None}).json()
+
+    def until_known(self, path: str, seconds: float = 5.0) -> None:
+        """Wait until there is such a thing; not if the service does not answer, or says something else."""
+        deadline = time.monotonic() + seconds
+        while (left := deadline - time.monotonic()) > 0:
+            try:
+                response = self._http.get(f"/api/v1{path}", timeout=left)
+            except httpx.TransportError:
+                return
+            if response.status_code != httpx.codes.NOT_FOUND:
+                return
+            time.sleep(_AGAIN_SECONDS)
 
     def text(self, path: str) -> tuple[str, bool]:
         """An answer as it is, and whether there will be a newer one in a moment."""

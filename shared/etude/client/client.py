@@ -71,7 +71,12 @@ class Client:
         heard: Callable[[str], None] = tell or (lambda told: warnings.warn(told, stacklevel=4))
         for warning in checked.warnings:
             heard(warning)
-        return Experiment(self, self._commands.create(checked, Path(model_directory), heard))
+        return self._made(self._commands.create(checked, Path(model_directory), heard))
+
+    def _made(self, experiment_id: str) -> Experiment:
+        """A new experiment, once the query API has heard of it, so that it can be asked about and steered at once."""
+        self.api.until_known(f"/experiments/{experiment_id}")
+        return Experiment(self, experiment_id)
 
     def fork(self, experiment_id: str, config: ExperimentConfig | Path | str | None = None) -> Experiment:
         """Create an experiment with the model of another one, from its configuration or another.
@@ -86,7 +91,7 @@ class Client:
             checked = config if isinstance(config, ExperimentConfig) else load(Path(config))
             other = checked.to_json()
         made = self.api.send("POST", f"/experiments/{experiment_id}/forks", config=other)
-        return Experiment(self, made["experiment_id"])
+        return self._made(made["experiment_id"])
 
     def ask_and_tell(self, config: Mapping[str, Any] | str) -> Asking:
         """A search whose trials are trained elsewhere: by whatever asks, and tells.

@@ -77,6 +77,32 @@ def test_a_refusal_is_passed_on(response: httpx.Response, message: str) -> None:
         api({"/api/v1/x": response}).get("/x")
 
 
+def test_what_was_just_made_is_waited_for() -> None:
+    answers = iter([404, 404, 200, 404])
+    client = ApiClient("http://api")
+    client._http = httpx.Client(
+        base_url="http://api", transport=httpx.MockTransport(lambda _: httpx.Response(next(answers)))
+    )
+    client.until_known("/experiments/new")
+    assert next(answers) == 404, "asked until it was there, and no more"
+
+
+@pytest.mark.parametrize("answer", [httpx.Response(503), httpx.ConnectError("nobody"), httpx.ReadTimeout("frozen")])
+def test_who_gives_no_answer_is_not_waited_for(answer: httpx.Response | httpx.TransportError) -> None:
+    asked: list[httpx.Request] = []
+
+    def answered(request: httpx.Request) -> httpx.Response:
+        asked.append(request)
+        if isinstance(answer, httpx.Response):
+            return answer
+        raise answer
+
+    client = ApiClient("http://api")
+    client._http = httpx.Client(base_url="http://api", transport=httpx.MockTransport(answered))
+    client.until_known("/experiments/new")
+    assert len(asked) == 1
+
+
 def test_a_service_that_is_not_there_is_named_with_the_setting() -> None:
     with pytest.raises(ApiError, match="is ETUDE_API_URL right"):
         ApiClient(f"http://127.0.0.1:{free_port()}").get("/experiments")
