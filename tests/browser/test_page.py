@@ -144,15 +144,20 @@ def test_trials_that_are_asked_for_again_before_an_answer_came_are_shown(
     installation.wait(experiment_id)
     page.goto(f"/experiments/{experiment_id}#configuration")
     held: list[Route] = []
-    page.route("**/trials?*", lambda route: held.append(route))
+
+    def hold(route: Route) -> None:
+        if len(held) < 2:
+            held.append(route)
+        else:
+            route.continue_()
+
+    page.route("**/trials?*", hold)
     for _ in range(2):
         page.get_by_role("tab", name="Trials").click()
     while len(held) < 2:
         page.wait_for_timeout(50)
-    page.unroute("**/trials?*")
-    first, *later = held
-    for route in later:
-        route.continue_()
+    first, second = held
+    second.continue_()
     expect(page.locator("tbody td:nth-child(3)")).to_have_count(2)
     first.continue_()
     page.get_by_role("tab", name="Decisions").click()
