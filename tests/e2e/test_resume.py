@@ -35,7 +35,7 @@ def test_a_trial_that_moves_to_another_runner_ends_with_the_same_weights(
     two_runners(installation)
     undisturbed = installation.create(surface_config(tmp_path), SURFACE)
     installation.wait(undisturbed)
-    moved = installation.create(surface_config(tmp_path, seconds=0.1), SURFACE)
+    moved = installation.create(surface_config(tmp_path, seconds=0.25), SURFACE)
     installation.until(lambda: len(checkpoints(installation, moved)) >= 2, 60, "it saves checkpoints")
     first = the_trial(installation, moved)["runner_id"]
     done = installation.etude("runner", "drain", first, "--reason", "test")

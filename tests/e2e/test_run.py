@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -174,7 +175,9 @@ def test_a_signal_to_all_of_its_processes_loses_nothing(home: Home, number: sign
         one.send_signal(number)
     out, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (130, "")
-    assert "Paused: all 2 trials kept all they had trained. Go on with: etude run --resume" in out
+    # a trial may have saved and ended by itself before the run heard of the signal
+    kept = r"(no trial was running|the trial kept all it had trained|all 2 trials kept all they had trained)"
+    assert re.search(rf"Paused: {kept}\. Go on with: etude run --resume", out), out
     assert "Traceback" not in out
     home.check_nothing_is_left()
 
