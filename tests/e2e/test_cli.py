@@ -34,7 +34,7 @@ def state(installation: Installation, experiment_id: str) -> str:
     return str((installation.ask(f"/experiments/{experiment_id}") or {}).get("state"))
 
 
-def known(installation: Installation) -> set[str]:
+def experiment_ids(installation: Installation) -> set[str]:
     """The experiments that there are."""
     return {experiment["experiment_id"] for experiment in installation.api.get("/experiments")["items"]}
 
@@ -172,14 +172,14 @@ def test_what_does_not_exist_is_named(running: Installation, tmp_path: Path) -> 
         assert done.returncode == 1
         assert "no experiment nothing" in done.stderr
         assert "Traceback" not in done.stderr
-    before = known(running)
+    before = experiment_ids(running)
     bad = tmp_path / "bad.yaml"
     bad.write_text("entrypoint: a b\nsearcher: {name: randon, metric: loss}\nlabel: x\n")
     done = running.etude("experiment", "create", str(bad), str(LINE))
     assert done.returncode == 1
     assert "did you mean 'random'?" in done.stderr
     assert "did you mean 'labels'?" in done.stderr
-    assert known(running) == before
+    assert experiment_ids(running) == before
 
 
 async def test_bad_events_harm_nothing_else(running: Installation, rabbitmq: RabbitMQ, tmp_path: Path) -> None:
@@ -220,8 +220,8 @@ async def test_bad_events_harm_nothing_else(running: Installation, rabbitmq: Rab
         *["etude.searcher.3"] * 2,
     ]
     assert any("no experiment never-made is known" in letter["reason"] for letter in dead)
-    assert known(running) >= {experiment_id, "badly-made"}
-    assert "never-made" not in known(running)
+    assert experiment_ids(running) >= {experiment_id, "badly-made"}
+    assert "never-made" not in experiment_ids(running)
     for log in running.folder.glob("*.log"):
         assert "Traceback" not in log.read_text(), log
 
