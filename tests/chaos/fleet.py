@@ -1,12 +1,14 @@
 """A fleet: an installation with a broker and a database of its own, and all that can happen to it."""
 
 import contextlib
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from etude.events import ValidationCompleted
 from etude_searcher.audit_command import audit_experiment
 from tests.e2e.installation import Installation
 from tests.servers.mongod import Mongod
@@ -74,6 +76,17 @@ class Fleet:
             self.installation.until(is_sound, 90, "the audit finds nothing")
         if findings:
             raise AssertionError("\n".join(findings))
+
+    def unstored_validations(self, experiment_id: str) -> int:
+        """How many were decided on that the metrics service has not stored."""
+        where, database = {"experiment_id": experiment_id}, self.installation.database
+        decided = database["search_log"].count_documents({**where, "cause.type": ValidationCompleted.type})
+        return decided - database["validations"].count_documents(where)
+
+    def lose_disk(self, *runners: str) -> None:
+        """All that these runners had on their own disks is gone."""
+        for name in runners:
+            shutil.rmtree(self.folder / "work" / name)
 
     def empty_broker(self) -> None:
         """All queues are gone, with what was in them."""

@@ -61,3 +61,30 @@ def test_a_runner_is_cut_off_for_longer_than_its_leases(fleet: Fleet) -> None:
         fleet.cable.restore()
         fleet.goes_on(experiment_id)
     fleet.completes(experiment_id)
+
+
+def test_what_only_an_emptied_broker_held_is_told_again_after_all_who_told_it_were_killed(fleet: Fleet) -> None:
+    experiment_id = fleet.create()
+    fleet.goes_on(experiment_id)
+    fleet.installation.kill("metrics")
+    fleet.installation.until(lambda: fleet.unstored_validations(experiment_id) > 3, 60, "trials report")
+    for name in RUNNERS:
+        fleet.installation.kill(name)
+    fleet.empty_broker()
+    for name in ("metrics", *RUNNERS):
+        fleet.installation.start_again(name)
+    fleet.completes(experiment_id)
+
+
+def test_what_an_emptied_broker_and_lost_machines_held_is_told_by_the_search_log(fleet: Fleet) -> None:
+    experiment_id = fleet.create()
+    fleet.goes_on(experiment_id)
+    fleet.installation.kill("metrics")
+    fleet.installation.until(lambda: fleet.unstored_validations(experiment_id) > 3, 60, "trials report")
+    for name in RUNNERS:
+        fleet.installation.kill(name)
+    fleet.empty_broker()
+    fleet.lose_disk(*RUNNERS)
+    for name in ("metrics", *RUNNERS):
+        fleet.installation.start_again(name)
+    fleet.completes(experiment_id)

@@ -100,6 +100,10 @@ class Installation:
     def restart(self, name: str) -> None:
         """kill -9, then start it again as it was."""
         self.kill(name)
+        self.start_again(name)
+
+    def start_again(self, name: str) -> None:
+        """Start what was killed, as it was."""
         module, environment = self._commands[name]
         self.start(name, module, **environment)
 

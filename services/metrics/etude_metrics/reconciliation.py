@@ -1,5 +1,7 @@
 """Reconciliation: views that lack something for too long are completed, or ended."""
 
+import contextlib
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 import structlog
@@ -13,8 +15,9 @@ from etude.events import (
     ModelDefinition,
 )
 from etude.service.clock import Clock
-from etude.store import Document, DocumentStore
+from etude.store import ConflictError, Document, DocumentStore
 from etude.store.schema import ALLOCATIONS, EXPERIMENT_VIEWS, TRIAL_VIEWS
+from etude_metrics.log_comparison import LogComparison
 from etude_metrics.views import DELETED
 
 log = structlog.get_logger("etude.metrics")
@@ -29,7 +32,8 @@ class Reconciliation:
     An experiment of which only some event was heard is asked about: the searcher publishes its decisions again, or says
     that there is none. An experiment that was created and that no decision followed is announced again:
     ``experiment.created`` is the one event that no document of another service stands behind. An allocation whose
-    runner died with it is ended, once its trial has a later one or is over.
+    runner died with it is ended, once its trial has a later one or is over. After a start and after each lost
+    connection the search log is compared with what is stored: the broker may have lost what was on its way here.
 
     Parameters
     ----------
@@ -42,6 +46,15 @@ class Reconciliation:
         self._store, self._bus, self._clock, self._grace = store, bus, clock, grace
         self._waits: dict[str, tuple[datetime, timedelta]] = {}  # by experiment: when it is due, and the next interval
         self._allocations_due: datetime | None = None
+        self._comparison = LogComparison(store, clock)
+        self._comparison_due: datetime | None = None
+        self._comparison_interval = grace
+        self.doubt()
+
+    def doubt(self) -> None:
+        """Events may have been lost on their way here: compare what is stored, once those on their way have come."""
+        self._comparison_due = self._clock() + self._grace
+        self._comparison_interval = self._grace
 
     async def reconcile(self) -> None:
         """Do what is due; to be called every few seconds."""
@@ -50,6 +63,30 @@ class Reconciliation:
         if self._allocations_due is None or now >= self._allocations_due:
             self._allocations_due = now + self._grace
             await self._end_lost_allocations(now)
+        if self._comparison_due is not None and now >= self._comparison_due:
+            await self._compare_with_the_log(now)
+
+    async def _compare_with_the_log(self, now: datetime) -> None:
+        gaps = await self._comparison.gaps()
+        for experiment_id, gap in gaps.items():
+            log.warning(
+                "asking the searcher to tell again what was lost on its way here",
+                experiment_id=experiment_id,
+                validations=len(gap.validations),
+                first=min(gap.validations, default=None),
+            )
+            events = [
+                ExperimentResyncRequested(requested_by="metrics"),
+                *await self._comparison.lost_checkpoints(experiment_id, gap),
+            ]
+            await self._bus.publish(
+                [
+                    Envelope.wrap(event, source="metrics", time=now, experiment_id=experiment_id, pool=gap.pool)
+                    for event in events
+                ]
+            )
+        self._comparison_due = now + self._comparison_interval if gaps else None
+        self._comparison_interval = min(self._comparison_interval * 2, _LONGEST)
 
     async def _ask_the_searcher(self, now: datetime) -> None:
         nameless = await self._store.find(EXPERIMENT_VIEWS, {"order": None})
@@ -91,6 +128,13 @@ class Reconciliation:
                 lost.append({**document, "ended": now.isoformat(), "reason": LOST, "detail": detail})
         if lost:
             await self._store.put(ALLOCATIONS, lost)
+            await self._renew({document["experiment_id"] for document in lost})
+
+    async def _renew(self, experiment_ids: Iterable[str]) -> None:
+        """Give experiments a higher version, by which others see that something of them changed."""
+        for view in await self._store.get(EXPERIMENT_VIEWS, sorted(experiment_ids)):
+            with contextlib.suppress(ConflictError):  # an event that came meanwhile has done so
+                await self._store.put_versioned(EXPERIMENT_VIEWS, [{**view, "version": view["version"] + 1}])
 
     def _loss(self, allocation: Document, trial: Document, now: datetime) -> str | None:
         """Why nobody will report the end of an allocation; None if somebody may."""

@@ -54,7 +54,7 @@ class MetricsService:
     async def start(self) -> None:
         """Begin to ingest."""
         self._subscriptions = [
-            await self._bus.subscribe(metrics_events(), self._events),
+            await self._bus.subscribe(metrics_events(), self._events, self._reconciliation.doubt),
             await self._bus.subscribe(metrics_telemetry(), self._telemetry),
             await self._bus.subscribe_dead_letters(self._letters),
         ]

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from collections import deque
 
 import structlog
@@ -10,22 +11,21 @@ from etude.bus import EventBus
 from etude.events import Envelope
 from etude.service.runtime import every
 from etude_trial_runner.disk_trouble import DiskTrouble
-from etude_trial_runner.spool import Spool
+from etude_trial_runner.spool import KEPT_SECONDS, Spool
 
 log = structlog.get_logger("etude.runner")
 
 _BATCH = 256
 _TELEMETRY_KEPT = 10_000
 _RECENT = 2_000
-_RECENT_SECONDS = 300.0
 _PAUSE_SECONDS = 1.0  # after an error that nobody thought of
 
 
 class Outbox:
     """Two ways out: spooled reports in order, and telemetry that may be dropped if the broker stays away.
 
-    What was confirmed lately is remembered, to be repeated if the broker may have lost it: one that comes back empty
-    has confirmed reports that nobody got.
+    What was confirmed lately is repeated when the broker may have lost it, after each loss of the connection and at the
+    start of a life: one that comes back empty has confirmed reports that nobody got. Who got them takes no notice.
 
     Parameters
     ----------
@@ -51,7 +51,9 @@ class Outbox:
         self._idle = asyncio.Event()
 
     def start(self) -> None:
-        """Begin to send, first of all what an earlier life of this runner left."""
+        """Begin to send, first of all what an earlier life of this runner left, and what it said last."""
+        with self._reading.noted():
+            self._again = self._spool.confirmed(_RECENT)
         self._wake_reports.set()
         sending = (self._send_reports, self._send_telemetry)
         self._tasks = [asyncio.create_task(every(_PAUSE_SECONDS, send, first_after=0.0)) for send in sending]
@@ -65,7 +67,7 @@ class Outbox:
 
     def repeat(self) -> None:
         """Send again what was confirmed lately: the connection was lost, and perhaps more than that."""
-        since = asyncio.get_running_loop().time() - _RECENT_SECONDS
+        since = asyncio.get_running_loop().time() - KEPT_SECONDS
         self._again = [envelope for confirmed, envelope in self._recent if confirmed >= since]
         self._recent.clear()
         if self._again:
@@ -134,7 +136,7 @@ class Outbox:
             return
         with self._writing.noted():
             if self._confirmed:
-                self._spool.remove(self._confirmed)
+                self._spool.confirm(self._confirmed, time.time())
                 self._confirmed.clear()
             while self._unspooled:
                 self._spool.put(self._unspooled[0])

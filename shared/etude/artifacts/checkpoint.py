@@ -102,7 +102,7 @@ def fetch_checkpoint(uri: str) -> Iterator[Path]:
     """
     if is_local(uri):
         folder = Path(filesystem(uri)[1])
-        for entry in _read_manifest(uri).files:
+        for entry in read_manifest(uri).files:
             _check(uri, entry, folder / entry.path)
         yield folder
         return
@@ -119,7 +119,7 @@ def fetch_checkpoint_to(uri: str, folder: Path) -> Manifest:
     ArtifactError
         There is no whole checkpoint at the URI, or a file of it is damaged.
     """
-    manifest = _read_manifest(uri)
+    manifest = read_manifest(uri)
     fs, path = filesystem(uri)
     for entry in manifest.files:
         target = folder / entry.path
@@ -135,6 +135,43 @@ def fetch_checkpoint_to(uri: str, folder: Path) -> Manifest:
     return manifest
 
 
+def read_manifest(uri: str) -> Manifest:
+    """What a checkpoint holds.
+
+    Raises
+    ------
+    ArtifactError
+        There is no whole checkpoint at the URI, or its manifest cannot be read.
+    """
+    fs, path = filesystem(uri)
+    try:
+        return Manifest.model_validate(json.loads(fs.cat_file(f"{path}/{MANIFEST}")))
+    except FileNotFoundError as error:
+        raise MissingError(f"there is no whole checkpoint at {uri}: it has no {MANIFEST}") from error
+    except OSError as error:
+        raise ArtifactError(f"checkpoint {uri} cannot be read: {error}") from error
+    except (ValidationError, ValueError) as error:
+        raise DamagedError(f"checkpoint {uri} has a damaged {MANIFEST}: {error}") from error
+
+
+def checkpoints_beside(uri: str) -> list[str]:
+    """All whole checkpoints of the experiment of one, sorted; none if its storage cannot be seen from here.
+
+    Raises
+    ------
+    ArtifactError
+        The storage cannot be read.
+    """
+    fs, path = filesystem(uri)
+    above, *names = path.rsplit("/", 2)
+    root = uri.removesuffix("/".join(names))
+    try:
+        manifests = fs.glob(f"{above}/*/*/{MANIFEST}")
+    except OSError as error:
+        raise ArtifactError(f"the checkpoints beside {uri} cannot be listed: {error}") from error
+    return sorted(f"{root}{'/'.join(str(manifest).split('/')[-3:-1])}" for manifest in manifests)
+
+
 def earlier_checkpoints(uri: str) -> Iterator[tuple[str, Manifest]]:
     """The checkpoints of the same trial that are older than one, the newest first; their files are not checked."""
     fs, path = filesystem(uri)
@@ -147,7 +184,7 @@ def earlier_checkpoints(uri: str) -> Iterator[tuple[str, Manifest]]:
         if age and age < _age(name):
             older = uri.removesuffix(name) + there.rpartition("/")[2]
             with contextlib.suppress(ArtifactError):
-                yield older, _read_manifest(older)
+                yield older, read_manifest(older)
 
 
 def delete_checkpoint(uri: str) -> None:
@@ -178,18 +215,6 @@ def _check(uri: str, entry: FileEntry, file: Path) -> None:
         raise DamagedError(f"checkpoint {uri}: {entry.path} is missing")
     if file.stat().st_size != entry.size or _sha256(file) != entry.sha256:
         raise DamagedError(f"checkpoint {uri}: {entry.path} is damaged, its sha256 is not {entry.sha256}")
-
-
-def _read_manifest(uri: str) -> Manifest:
-    fs, path = filesystem(uri)
-    try:
-        return Manifest.model_validate(json.loads(fs.cat_file(f"{path}/{MANIFEST}")))
-    except FileNotFoundError as error:
-        raise MissingError(f"there is no whole checkpoint at {uri}: it has no {MANIFEST}") from error
-    except OSError as error:
-        raise ArtifactError(f"checkpoint {uri} cannot be read: {error}") from error
-    except (ValidationError, ValueError) as error:
-        raise DamagedError(f"checkpoint {uri} has a damaged {MANIFEST}: {error}") from error
 
 
 def _entries(folder: Path) -> Iterator[FileEntry]:

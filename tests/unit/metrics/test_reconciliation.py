@@ -19,12 +19,13 @@ from etude.events import (
     ExperimentPaused,
     ExperimentResyncRequested,
     TrialClosed,
+    ValidationCompleted,
 )
 from etude.store import SqliteStore
-from etude.store.schema import ALLOCATIONS
+from etude.store.schema import ALLOCATIONS, EXPERIMENT_VIEWS, EXPERIMENTS, SEARCH_LOG
 from etude_metrics.handlers import MetricsHandlers
 from etude_metrics.reconciliation import Reconciliation
-from tests.unit.make import MODEL, NOW, created, envelope, raw_config
+from tests.unit.make import MODEL, NOW, created, envelope, raw_config, validation
 
 
 class Installation:
@@ -50,6 +51,10 @@ class Installation:
     async def allocations(self) -> dict[int, str | None]:
         found = await self.store.find(ALLOCATIONS, {"experiment_id": "exp"})
         return {document["lease_number"]: document["reason"] for document in found}
+
+    async def version(self) -> int:
+        [view] = await self.store.get(EXPERIMENT_VIEWS, ["exp"])
+        return int(view["version"])
 
 
 @pytest.fixture
@@ -104,8 +109,10 @@ async def test_an_allocation_of_a_trial_that_is_over_is_lost(installation: Insta
     await installation.tell(created(), started(1), TrialClosed(trial_id=1, reason=CloseReason.CANCELED))
     await installation.after(0)
     assert await installation.allocations() == {1: None}  # its runner may be about to say so
+    before = await installation.version()
     await installation.after(61)
     assert await installation.allocations() == {1: "lost"}
+    assert await installation.version() > before, "what shows allocations is to be made anew"
 
 
 async def test_an_end_that_is_reported_late_counts(installation: Installation) -> None:
@@ -113,6 +120,25 @@ async def test_an_end_that_is_reported_late_counts(installation: Installation) -
     await installation.after(61)
     await installation.tell(AllocationEnded(runner_id="gpu", trial_id=1, lease_number=1, reason=EndReason.FINISHED))
     assert await installation.allocations() == {1: "finished", 2: None}
+
+
+async def test_a_report_that_was_lost_on_its_way_is_asked_for_after_a_start_and_each_doubt(
+    installation: Installation,
+) -> None:
+    active = ExperimentActivated(revision=0, config=raw_config(), model_definition=MODEL)
+    await installation.tell(created(), active)
+    document = {"_id": "exp", "state": "active", "pool": "default", "seq": 2, "changed_at": NOW.isoformat()}
+    await installation.store.put(EXPERIMENTS, [document])
+    assert await installation.after(61) == []
+    cause = {"type": ValidationCompleted.type, "data": validation(1, 4).to_json()}
+    await installation.store.put(SEARCH_LOG, [{"_id": "exp:1", "experiment_id": "exp", "seq": 1, "cause": cause}])
+    assert await installation.after(3600) == [], "nothing made it doubt"
+    installation.reconciliation.doubt()
+    assert await installation.after(59) == [], "it may be on its way"
+    asked = [bool(await installation.after(61)) for _ in range(7)]
+    assert asked == [True, True, False, True, False, False, False], "ever less often"
+    await installation.tell(validation(1, 4))
+    assert await installation.after(3600) == []
 
 
 def test_what_is_announced_again_is_what_was_announced() -> None:

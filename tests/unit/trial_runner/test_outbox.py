@@ -85,10 +85,10 @@ class FullDisk(Spool):
             raise sqlite3.OperationalError("database or disk is full")
         super().put(envelope)
 
-    def remove(self, numbers: Collection[int]) -> None:
+    def confirm(self, numbers: Collection[int], now: float) -> None:
         if self.full:
             raise OSError(errno.ENOSPC, "No space left on device")
-        super().remove(numbers)
+        super().confirm(numbers, now)
 
     def peek(self, limit: int, skip: Collection[int] = ()) -> list[tuple[int, Envelope]]:
         if not self.reads:
@@ -216,8 +216,25 @@ async def test_what_was_confirmed_lately_is_repeated_when_the_connection_was_los
     line.up.set()
     assert await outbox.flush(5)
     assert line.sent == [1, 2, 1, 2, 3]
-    monkeypatch.setattr("etude_trial_runner.outbox._RECENT_SECONDS", -1.0)
+    monkeypatch.setattr("etude_trial_runner.outbox.KEPT_SECONDS", -1.0)
     outbox.repeat()
     assert await outbox.flush(5)
     assert line.sent == [1, 2, 1, 2, 3], "long ago"
     await outbox.close()
+
+
+async def test_the_next_life_repeats_what_was_confirmed_last(tmp_path: Path) -> None:
+    line = Line()
+    line.up.set()
+    first = Outbox(line, Spool(tmp_path / "spool.db"))  # type: ignore[arg-type]
+    first.start()
+    for trial in (1, 2):
+        first.report(report(trial))
+    assert await first.flush(5)
+    await first.close()
+    second = Outbox(line, Spool(tmp_path / "spool.db"))  # type: ignore[arg-type]
+    second.report(report(3))
+    second.start()
+    assert await second.flush(5)
+    assert line.sent == [1, 2, 1, 2, 3]
+    await second.close()
