@@ -87,10 +87,18 @@ class ChaosBus:
 
     async def cut(self, seconds: float) -> None:
         """Lose the connection, and have another one after so long."""
+        await self.lose()
+        await asyncio.sleep(seconds)
+        await self.connect()
+
+    async def lose(self) -> None:
+        """Lose the connection."""
         self._connected.clear()
         for subscription in self._subscriptions:
             await subscription.detach()
-        await asyncio.sleep(seconds)
+
+    async def connect(self) -> None:
+        """Have a connection again."""
         for subscription in self._subscriptions:
             await subscription.attach()
         self._connected.set()

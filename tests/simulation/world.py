@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import random
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -26,6 +26,7 @@ from etude.events import (
     ExperimentRetryRequested,
     ModelDefinition,
     Slot,
+    ValidationCompleted,
 )
 from etude.service.clock import Clock
 from etude.store import Document, SqliteStore
@@ -37,6 +38,7 @@ from etude.store.schema import (
     SEARCH_LOG,
     TRIAL_VIEWS,
     TRIALS,
+    VALIDATIONS,
 )
 from etude_metrics.service import MetricsService
 from etude_scheduler.scheduler import Timing
@@ -56,6 +58,7 @@ from tests.simulation.trials import Luck, SimulatedLauncher
 RUNNERS = 50
 LONGEST_SKEW = 20.0  # seconds by which a machine's clock may be wrong
 CUTS = 0.3  # of all that happens to a part; the rest are crashes
+DISKS_LOST = 0.2  # of a machine that crashes: another one takes its place
 NEVER = 1e9  # seconds: no recovery may wait for a repair timer
 LONGEST = 6 * 3600.0  # virtual seconds
 Part = Callable[[ChaosBus, Clock], Awaitable[Callable[[], Awaitable[None]]]]
@@ -69,6 +72,7 @@ class Story:
     leases: dict[tuple[str, int], list[int]] = field(default_factory=dict)
     crashes: int = 0
     cuts: int = 0
+    emptied: int = 0
     told: list[str] = field(default_factory=list)
 
     def published(self, envelope: Envelope) -> None:
@@ -99,6 +103,8 @@ class World:
         self.store = SqliteStore()
         self.story = Story()
         self._lives: dict[str, int] = {}
+        self._buses: dict[str, ChaosBus] = {}
+        self._spools: defaultdict[str, Spool] = defaultdict(Spool)
         self._struck: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
 
     def strike(self, name: str) -> None:
@@ -121,16 +127,19 @@ class World:
         wishes = asyncio.create_task(self._wish(publisher, sorted(configs)))
         doom = asyncio.create_task(self._doom(publisher))
         more = asyncio.create_task(self._want_more(publisher))
+        floods = asyncio.create_task(self._empty_broker_now_and_then())
         async with asyncio.timeout(LONGEST):
             while not (await self._all_ended(len(configs)) and more.done()):
                 await asyncio.sleep(5)
+            floods.cancel()  # a person who asks for a deletion would ask again
             await publisher.publish([_wrap("doomed", ExperimentDeleteRequested())])
             await asyncio.sleep(60)  # what is still on its way arrives
             while not await self._all_settled():
                 await asyncio.sleep(5)
-        for task in (*fates, wishes, doom, more):
+        tasks = (*fates, wishes, doom, more, floods)
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*fates, wishes, doom, more, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def audit(self) -> None:
         """Check what must be true at the end."""
@@ -163,7 +172,18 @@ class World:
         views = {view["_id"]: view for view in await self.store.find(EXPERIMENT_VIEWS, {})}
         open_trials = await self.store.count(TRIALS, {"open": True})
         agreed = all(views[e["_id"]]["state"] == e["state"] for e in experiments)
-        return open_trials == 0 and agreed and await self._left("doomed") == {"search_log": 1}
+        erased = await self._left("doomed") == {"search_log": 1}
+        return open_trials == 0 and agreed and erased and not await self._unstored()
+
+    async def _unstored(self) -> set[str]:
+        """Validations that were decided on and are not stored."""
+        decided = {
+            f"{decision['experiment_id']}/{report.trial_id}/{report.length.amount}"
+            for decision in await self.store.find(SEARCH_LOG, {})
+            if isinstance(report := recorded_decision(decision).cause, ValidationCompleted)
+        }
+        stored = await self.store.get(VALIDATIONS, sorted(decided))
+        return decided - {validation["_id"] for validation in stored}
 
     async def _left(self, experiment_id: str) -> dict[str, int]:
         """Documents of an experiment, by collection."""
@@ -178,7 +198,7 @@ class World:
         skew = timedelta(seconds=0 if self.calm else self.dice.uniform(-LONGEST_SKEW, LONGEST_SKEW))
         while True:
             self._lives[name] = self._lives.get(name, 0) + 1
-            bus = self._bus()
+            bus = self._buses[name] = self._bus()
             crash = await part(bus, lambda: virtual_now() + skew)
             try:
                 with contextlib.suppress(TimeoutError):
@@ -192,6 +212,8 @@ class World:
             finally:
                 await crash()
             self.story.crashes += 1
+            if self.dice.random() < DISKS_LOST:
+                self._spools.pop(name, None)
             await asyncio.sleep(0 if self.calm else self.dice.expovariate(1 / 15))
 
     async def _wish(self, bus: ChaosBus, experiment_ids: list[str]) -> None:
@@ -220,6 +242,38 @@ class World:
                 await asyncio.sleep(self.dice.expovariate(1 / 100))
                 await bus.publish([_wrap(experiment_id, ExperimentRetryRequested())])
 
+    async def _empty_broker_now_and_then(self) -> None:
+        await asyncio.sleep(25)  # nothing stands behind experiment.created until it is known
+        while not self.calm:
+            await asyncio.sleep(self.dice.expovariate(1 / 200))
+            deaf = [self._buses[name] for name in ("metrics-1", "metrics-2")] if self.dice.random() < 0.5 else []
+            await self.empty_broker(self.dice.expovariate(1 / 5), deaf, self.dice.expovariate(1 / 20))
+
+    async def empty_broker(self, seconds: float, deaf: Sequence[ChaosBus] = (), deaf_seconds: float = 0.0) -> None:
+        """The broker is gone for so long, and comes back without its disk.
+
+        Parameters
+        ----------
+        deaf : who hears nothing for some time before; then those who said it crash, too
+        """
+        self.story.emptied += 1
+        lost = list(deaf)
+        try:
+            for bus in deaf:
+                await bus.lose()
+            await asyncio.sleep(deaf_seconds)
+            for number in range(self._runners if deaf else 0):
+                self.strike(f"runner-{number}")
+            lost += self._buses.values()
+            for bus in lost:
+                await bus.lose()
+            for queue in self.broker.queues.values():
+                queue.ready.clear()
+            await asyncio.sleep(seconds)
+        finally:
+            for bus in lost:
+                await bus.connect()
+
     def _bus(self) -> ChaosBus:
         return ChaosBus(self.broker, self.dice, self.weather, self.story.published)
 
@@ -238,7 +292,7 @@ class World:
         return service.close
 
     async def _metrics(self, bus: ChaosBus, clock: Clock) -> Callable[[], Awaitable[None]]:
-        service = MetricsService(bus, self._chaos_store(), clock)
+        service = MetricsService(bus, self._chaos_store(), clock, aside=_at_once)
         await service.start()
         return service.close
 
@@ -255,7 +309,7 @@ class World:
             agent = Agent(
                 machine,
                 bus,
-                Outbox(bus, Spool()),
+                Outbox(bus, self._spools[name]),
                 SimulatedLauncher(self.dice, self.luck),
                 _fetch,
                 clock,
@@ -275,6 +329,11 @@ async def _fetch(definition: ModelDefinition) -> Path:
 async def _find_no_earlier(*_: object) -> list[CheckpointSaved]:
     """A simulated trial reports its checkpoints as it saves them."""
     return []
+
+
+async def _at_once(call: Callable[[str], Any], argument: str) -> Any:
+    """A thread would live by another clock."""
+    return call(argument)
 
 
 async def _discard(uri: str) -> None:

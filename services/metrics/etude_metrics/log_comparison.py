@@ -1,24 +1,40 @@
 """Log comparison: what the searcher decided on is compared with what is stored, for reports that never came."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Protocol, TypeVar
 
 import structlog
 
 from etude.artifacts import ArtifactError
 from etude.artifacts.checkpoint import checkpoints_beside, read_manifest
-from etude.events import CheckpointSaved, ValidationCompleted
+from etude.events import (
+    CheckpointSaved,
+    TrialClosed,
+    TrialContinued,
+    TrialPaused,
+    TrialRequested,
+    ValidationCompleted,
+)
 from etude.service.clock import Clock
 from etude.store import Above, Document, DocumentStore
-from etude.store.schema import CHECKPOINTS, EXPERIMENT_VIEWS, EXPERIMENTS, SEARCH_LOG, VALIDATIONS
+from etude.store.schema import CHECKPOINTS, EXPERIMENT_VIEWS, EXPERIMENTS, SEARCH_LOG, TRIAL_VIEWS, VALIDATIONS
 from etude_metrics.views import DELETED
 
+T = TypeVar("T")
 log = structlog.get_logger("etude.metrics")
 
 _READ = 500  # decisions at a time, so that others get their turn
 _REMEMBERED = timedelta(days=1)
+_ON_TRIALS = (TrialRequested.type, TrialContinued.type, TrialPaused.type, TrialClosed.type)
+
+
+class Aside(Protocol):
+    """Calls a function that takes long, meanwhile doing other things."""
+
+    async def __call__(self, call: Callable[[str], T], argument: str, /) -> T: ...
 
 
 @dataclass
@@ -29,11 +45,13 @@ class Gap:
     ----------
     pool : its resource pool
     validations : ids of validations that were decided on and are not stored
-    checkpoints : URIs that these name
+    trials : numbers of trials that were closed, or tried again, and are not shown so
+    checkpoints : URIs that the validations name
     """
 
     pool: str
     validations: list[str] = field(default_factory=list)
+    trials: list[int] = field(default_factory=list)
     checkpoints: list[str] = field(default_factory=list)
 
 
@@ -43,10 +61,14 @@ class LogComparison:
     A broker that lost its disk held reports that the searcher had taken already and this service had not. Whoever made
     them may be gone, too; but the search log holds each report that was decided on. What was compared once is not read
     again in this life.
+
+    Parameters
+    ----------
+    aside : calls a function that reads the storage, meanwhile doing other things
     """
 
-    def __init__(self, store: DocumentStore, clock: Clock) -> None:
-        self._store, self._clock = store, clock
+    def __init__(self, store: DocumentStore, clock: Clock, aside: Aside = asyncio.to_thread) -> None:
+        self._store, self._clock, self._aside = store, clock, aside
         self._compared: dict[str, int] = {}  # by experiment: up to this decision all is stored
 
     async def gaps(self) -> dict[str, Gap]:
@@ -63,12 +85,13 @@ class LogComparison:
                 continue
             gap = Gap(document["pool"])
             await self._compare(experiment_id, gap)
-            if gap.validations or state != document["state"]:
+            if gap.validations or gap.trials or state != document["state"]:
                 gaps[experiment_id] = gap
         return gaps
 
     async def _compare(self, experiment_id: str, gap: Gap) -> None:
         seq = self._compared.get(experiment_id, -1)
+        decided: dict[int, tuple[int, bool]] = {}  # by trial: which attempt it is, and whether it is closed
         while True:
             where = {"experiment_id": experiment_id, "seq": Above(seq)}
             decisions = await self._store.find(SEARCH_LOG, where, ("seq",), _READ)
@@ -78,11 +101,21 @@ class LogComparison:
                 if validation_id not in stored:
                     gap.validations.append(validation_id)
                     gap.checkpoints += [report["checkpoint"]["uri"]] if report.get("checkpoint") else []
+            decided |= _decided(decisions)
             seq = decisions[-1]["seq"] if decisions else seq
-            if not gap.validations:
-                self._compared[experiment_id] = seq
             if len(decisions) < _READ:
-                return
+                break
+        gap.trials = await self._outdated(experiment_id, decided)
+        if not gap.validations and not gap.trials:
+            self._compared[experiment_id] = seq
+
+    async def _outdated(self, experiment_id: str, decided: Mapping[int, tuple[int, bool]]) -> list[int]:
+        views = {}
+        ids = [f"{experiment_id}/{trial_id}" for trial_id in sorted(decided)]
+        for start in range(0, len(ids), _READ):
+            for view in await self._store.get(TRIAL_VIEWS, ids[start : start + _READ]):
+                views[view["trial_id"]] = (view["attempt"], view["close_reason"] is not None)
+        return [trial_id for trial_id, should in sorted(decided.items()) if views.get(trial_id, (0, False)) < should]
 
     async def lost_checkpoints(self, experiment_id: str, gap: Gap) -> list[CheckpointSaved]:
         """Checkpoints that lie in the storage beside those of lost reports, and of which nothing was heard.
@@ -92,7 +125,7 @@ class LogComparison:
         if not gap.checkpoints:
             return []
         try:
-            found = await asyncio.to_thread(checkpoints_beside, gap.checkpoints[0])
+            found = await self._aside(checkpoints_beside, gap.checkpoints[0])
         except ArtifactError as error:
             log.warning("checkpoints cannot be listed", experiment_id=experiment_id, error=str(error))
             return []
@@ -102,7 +135,7 @@ class LogComparison:
             if uri in heard:
                 continue
             try:
-                manifest = await asyncio.to_thread(read_manifest, uri)
+                manifest = await self._aside(read_manifest, uri)
             except ArtifactError as error:
                 log.warning("a checkpoint that was lost sight of cannot be read", uri=uri, error=str(error))
                 continue
@@ -119,7 +152,17 @@ class LogComparison:
         return events
 
 
-def _validations(experiment_id: str, decisions: list[Document]) -> Iterator[tuple[str, Document]]:
+def _decided(decisions: Iterable[Document]) -> dict[int, tuple[int, bool]]:
+    """What became of trials last: which attempt it is, and whether it is closed."""
+    return {
+        event["data"]["trial_id"]: (event["data"].get("attempt", 1), event["type"] == TrialClosed.type)
+        for decision in decisions
+        for event in decision["events"]
+        if event["type"] in _ON_TRIALS
+    }
+
+
+def _validations(experiment_id: str, decisions: Iterable[Document]) -> Iterator[tuple[str, Document]]:
     for decision in decisions:
         cause = decision["cause"]
         if cause["type"] == ValidationCompleted.type:

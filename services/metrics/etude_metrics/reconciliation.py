@@ -1,5 +1,6 @@
 """Reconciliation: views that lack something for too long are completed, or ended."""
 
+import asyncio
 import contextlib
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -17,7 +18,7 @@ from etude.events import (
 from etude.service.clock import Clock
 from etude.store import ConflictError, Document, DocumentStore
 from etude.store.schema import ALLOCATIONS, EXPERIMENT_VIEWS, TRIAL_VIEWS
-from etude_metrics.log_comparison import LogComparison
+from etude_metrics.log_comparison import Aside, LogComparison
 from etude_metrics.views import DELETED
 
 log = structlog.get_logger("etude.metrics")
@@ -38,15 +39,21 @@ class Reconciliation:
     Parameters
     ----------
     grace : for how long events may be on their way
+    aside : calls a function that reads the storage, meanwhile doing other things
     """
 
     def __init__(
-        self, store: DocumentStore, bus: EventBus, clock: Clock, grace: timedelta = timedelta(seconds=60)
+        self,
+        store: DocumentStore,
+        bus: EventBus,
+        clock: Clock,
+        grace: timedelta = timedelta(seconds=60),
+        aside: Aside = asyncio.to_thread,
     ) -> None:
         self._store, self._bus, self._clock, self._grace = store, bus, clock, grace
         self._waits: dict[str, tuple[datetime, timedelta]] = {}  # by experiment: when it is due, and the next interval
         self._allocations_due: datetime | None = None
-        self._comparison = LogComparison(store, clock)
+        self._comparison = LogComparison(store, clock, aside)
         self._comparison_due: datetime | None = None
         self._comparison_interval = grace
         self.doubt()
@@ -73,7 +80,7 @@ class Reconciliation:
                 "asking the searcher to tell again what was lost on its way here",
                 experiment_id=experiment_id,
                 validations=len(gap.validations),
-                first=min(gap.validations, default=None),
+                trials=len(gap.trials),
             )
             events = [
                 ExperimentResyncRequested(requested_by="metrics"),

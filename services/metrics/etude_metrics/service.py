@@ -16,6 +16,7 @@ from etude_metrics.dead_letters import DeadLetters
 from etude_metrics.eraser import Eraser
 from etude_metrics.handlers import MetricsHandlers
 from etude_metrics.janitor import Janitor
+from etude_metrics.log_comparison import Aside
 from etude_metrics.reconciliation import Reconciliation
 from etude_metrics.upgrade import upgrade_views
 
@@ -33,16 +34,22 @@ class MetricsService:
     Parameters
     ----------
     grace : for how long a checkpoint is kept after it is no longer the latest, and views may lack something
+    aside : calls a function that reads the storage, meanwhile doing other things
     """
 
     def __init__(
-        self, bus: EventBus, store: DocumentStore, clock: Clock = utc_now, grace: timedelta = timedelta(seconds=60)
+        self,
+        bus: EventBus,
+        store: DocumentStore,
+        clock: Clock = utc_now,
+        grace: timedelta = timedelta(seconds=60),
+        aside: Aside = asyncio.to_thread,
     ) -> None:
         self._bus, self._store = bus, store
         self._handlers = MetricsHandlers(store, clock)
         self._janitor = Janitor(store, bus, clock, grace)
         self._eraser = Eraser(store, bus, clock, grace)
-        self._reconciliation = Reconciliation(store, bus, clock, max(grace, _SHORTEST_GRACE))
+        self._reconciliation = Reconciliation(store, bus, clock, max(grace, _SHORTEST_GRACE), aside)
         self.dead_letters = DeadLetters(store, bus.requeue, clock)
         self._upgraded = False
         self._cleaning: asyncio.Task[None] | None = None

@@ -1,14 +1,23 @@
 """What was decided and is not stored is found, whatever became of those who reported it."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from etude.artifacts.checkpoint import commit_checkpoint, staging_folder
-from etude.events import CheckpointReference, CheckpointSaved, Length, ValidationCompleted
+from etude.events import (
+    CheckpointReference,
+    CheckpointSaved,
+    CloseReason,
+    Event,
+    Length,
+    TrialClosed,
+    ValidationCompleted,
+)
 from etude.store import SqliteStore
-from etude.store.schema import CHECKPOINTS, EXPERIMENT_VIEWS, EXPERIMENTS, SEARCH_LOG, VALIDATIONS
+from etude.store.schema import CHECKPOINTS, EXPERIMENT_VIEWS, EXPERIMENTS, SEARCH_LOG, TRIAL_VIEWS, VALIDATIONS
 from etude_metrics.log_comparison import Gap, LogComparison
 from tests.unit.make import NOW, validation
 
@@ -21,7 +30,13 @@ async def store() -> SqliteStore:
     return made
 
 
-async def search(store: SqliteStore, *reports: ValidationCompleted, state: str = "active", days_ago: int = 0) -> None:
+async def search(
+    store: SqliteStore,
+    *reports: ValidationCompleted,
+    state: str = "active",
+    days_ago: int = 0,
+    events: Sequence[Event] = (),
+) -> None:
     """What the searcher has stored."""
     changed = (NOW - timedelta(days=days_ago)).isoformat()
     document = {"_id": "exp", "state": state, "pool": "big", "seq": len(reports), "changed_at": changed}
@@ -29,8 +44,10 @@ async def search(store: SqliteStore, *reports: ValidationCompleted, state: str =
     causes = [{"type": "etude.experiment.created.v1", "data": {}}]
     causes += [{"type": report.type, "data": report.to_json()} for report in reports]
     decisions = [
-        {"_id": f"exp:{seq}", "experiment_id": "exp", "seq": seq, "cause": cause} for seq, cause in enumerate(causes)
+        {"_id": f"exp:{seq}", "experiment_id": "exp", "seq": seq, "cause": cause, "events": []}
+        for seq, cause in enumerate(causes)
     ]
+    decisions[-1]["events"] = [{"type": event.type, "data": event.to_json()} for event in events]
     await store.put(SEARCH_LOG, decisions)
 
 
@@ -97,4 +114,20 @@ async def test_checkpoints_that_nobody_reported_are_found_in_the_storage(store: 
 
 @pytest.mark.parametrize("uri", ["file:///nowhere/checkpoints/exp/1/1-4", "unknown://x/checkpoints/exp/1/1-4"])
 async def test_in_a_storage_that_cannot_be_seen_nothing_is_found(store: SqliteStore, uri: str) -> None:
-    assert await LogComparison(store, lambda: NOW).lost_checkpoints("exp", Gap("big", ["exp/1/4"], [uri])) == []
+    assert (
+        await LogComparison(store, lambda: NOW).lost_checkpoints("exp", Gap("big", ["exp/1/4"], checkpoints=[uri]))
+        == []
+    )
+
+
+async def test_a_trial_that_was_closed_or_tried_again_and_is_not_shown_so_is_lacking(store: SqliteStore) -> None:
+    comparison = LogComparison(store, lambda: NOW)
+    closed = TrialClosed(trial_id=3, reason=CloseReason.STOPPED, attempt=2)
+    await search(store, events=[closed.model_copy(update={"attempt": 1}), closed])
+    for attempt, close_reason in ((1, None), (1, "failed"), (2, None)):
+        await store.put(
+            TRIAL_VIEWS, [{"_id": "exp/3", "trial_id": 3, "attempt": attempt, "close_reason": close_reason}]
+        )
+        assert await comparison.gaps() == {"exp": Gap("big", trials=[3])}
+    await store.put(TRIAL_VIEWS, [{"_id": "exp/3", "trial_id": 3, "attempt": 2, "close_reason": "stopped"}])
+    assert await comparison.gaps() == {}

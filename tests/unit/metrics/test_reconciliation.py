@@ -131,7 +131,9 @@ async def test_a_report_that_was_lost_on_its_way_is_asked_for_after_a_start_and_
     await installation.store.put(EXPERIMENTS, [document])
     assert await installation.after(61) == []
     cause = {"type": ValidationCompleted.type, "data": validation(1, 4).to_json()}
-    await installation.store.put(SEARCH_LOG, [{"_id": "exp:1", "experiment_id": "exp", "seq": 1, "cause": cause}])
+    await installation.store.put(
+        SEARCH_LOG, [{"_id": "exp:1", "experiment_id": "exp", "seq": 1, "cause": cause, "events": []}]
+    )
     assert await installation.after(3600) == [], "nothing made it doubt"
     installation.reconciliation.doubt()
     assert await installation.after(59) == [], "it may be on its way"
