@@ -152,7 +152,7 @@ class Installation:
 
     def create(self, config: Path, model: Path) -> str:
         """Create an experiment as soon as the services have declared their queues; returns its id."""
-        from etude.client.commands import UndeliverableError
+        from etude.client.errors import UndeliverableError
 
         created: list[str] = []
 

@@ -145,6 +145,7 @@ class Agent:
         self._endings: OrderedDict[Lease, Envelope] = OrderedDict()
         self._residents = Residents(machine.resident_memory)
         self._draining = False
+        self._interrupted: dict[tuple[str, int], Departure] = {}  # by a signal, and not begun again since
         self._subscription: Subscription | None = None
         self._cleaning: Subscription | None = None
         self._heartbeats: asyncio.Task[None] | None = None
@@ -167,6 +168,7 @@ class Agent:
         """Take nothing new; stop what runs, with a checkpoint; wait until all has ended and is told.
 
         Trials end whether or not the broker is there to be told. How long each may take is up to its configuration.
+        Whoever signals this process may have signalled those of trials, too, which have ended a moment before.
         """
         self._draining = True
         draining = RunnerDraining(runner_id=self.machine.runner_id, session=self.machine.session)
@@ -180,7 +182,7 @@ class Agent:
         await self._outbox.flush(_TELL_SECONDS)
         self._tell_journal()
         await self._publish_soon(RunnerLeft(runner_id=self.machine.runner_id, session=self.machine.session))
-        return [allocation.departure for allocation in leading]
+        return [*self._interrupted.values(), *(allocation.departure for allocation in leading)]
 
     async def _publish_soon(self, event: Event) -> None:
         """Publish, unless the broker stays away."""
@@ -260,6 +262,7 @@ class Agent:
             resident=self._resident_for(experiment_id, granted),
         )
         self._allocations[lease] = allocation
+        self._interrupted.pop(lease[:2], None)
         self._tasks[lease] = asyncio.create_task(self._carry_out(lease, allocation))
         if granted.lease_number > 1 and allocation.leads:
             search = asyncio.create_task(self._report_earlier_checkpoints(experiment_id, granted))
@@ -293,6 +296,8 @@ class Agent:
         log.info("trial ended", **context, reason=ended.reason.value, detail=ended.detail)
         del self._allocations[lease]
         del self._tasks[lease]
+        if allocation.interrupted and allocation.leads and not self._draining:
+            self._interrupted[lease[:2]] = allocation.departure
         if ended.resident and (resident := allocation.resting()):
             await self._residents.add(resident)
         ending = self._wrap(lease[0], ended)

@@ -75,6 +75,10 @@ class Allocation:
     send : takes telemetry
     place : what this machine has for the trial
     resident : the trial's process, if it rests here and can go on
+
+    Attributes
+    ----------
+    interrupted : did a signal ask one of its processes to end?
     """
 
     def __init__(
@@ -109,6 +113,7 @@ class Allocation:
         self._stopping: asyncio.Task[None] | None = None
         begun = _length_begun_from(granted)
         self._evidence = Evidence(leads=first_rank == 0, reached=begun, saved=begun)
+        self.interrupted = False
         self._spoke = False
         self._watch: Watch | None = None
 
@@ -299,6 +304,7 @@ class Allocation:
     def _heard_of(self, message: Message, rank: int) -> None:
         """A process that is not the first has nothing to say but why it ends."""
         if message["say"] == "interrupted":  # by a signal to it, or to all processes of the machine
+            self.interrupted = True
             self.stop(EndReason.PREEMPTED)
         elif rank == 0 or (message["say"] in ("failed", "invalid-hyperparameters") and not self._evidence.failure):
             try:

@@ -1,7 +1,9 @@
 """What can be wrong with artifacts."""
 
+from etude.errors import Failure
 
-class ArtifactError(RuntimeError):
+
+class ArtifactError(Failure, RuntimeError):
     """A model definition or checkpoint is missing, damaged or unusable; the message says which, and what to do."""
 
 

@@ -10,6 +10,7 @@ import typer
 from etude import __version__
 from etude.cli import admin, api, checkpoint, config, experiment, runner, scheduler, token, trial
 from etude.cli.group import Group
+from etude.errors import Failure
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -50,13 +51,12 @@ def _options(
 def main() -> None:
     """Run the command line; errors that have a remedy are one message, not a traceback."""
     begin_startup()
-    from etude.cli.failures import FAILURES
     from etude.service.logs import log_quietly
 
     end_startup()
     log_quietly()
     try:
         app()
-    except FAILURES as error:
+    except Failure as error:
         typer.echo(str(error), err=True)
         sys.exit(1)

@@ -6,11 +6,9 @@ from typing import Any
 
 import httpx
 
+from etude.client.errors import ApiError
+
 _AGAIN_SECONDS = 0.05
-
-
-class ApiError(RuntimeError):
-    """The query API does not answer, or says no; the message says what."""
 
 
 class ApiClient:

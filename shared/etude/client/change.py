@@ -7,16 +7,13 @@ from pydantic import ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from etude.client.errors import ChangeError
 from etude.config import parse
 from etude.events import ExperimentChangeRequested
 
 _SETTINGS = ("max_trials", "max_length", "max_concurrent_trials", "priority", "weight", "labels")
 _RANGES = "hyperparameters."
 _KNOWN = f"{', '.join(_SETTINGS)}, {_RANGES}NAME.minval (or maxval, vals, ...)"
-
-
-class ChangeError(ValueError):
-    """A change that makes no sense; the message says which, and what would."""
 
 
 def read_changes(

@@ -5,16 +5,19 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from etude.client.api import ApiClient, ApiError
+from etude.client.api import ApiClient
 from etude.client.asking import ASK_AND_TELL, ENDED, Asking
-from etude.client.change import ChangeError
-from etude.client.commands import ByApi, ByBroker, Commands
+from etude.client.by_api import ByApi
+from etude.client.commands import Commands
+from etude.client.errors import ApiError, ChangeError
 from etude.client.handles import Experiment
 from etude.client.local import open_local
 from etude.client.settings import NO_BROKER, ClientSettings
-from etude.config import ExperimentConfig, load, parse
+
+if TYPE_CHECKING:  # loaded when there is an experiment to create: most commands only ask
+    from etude.config import ExperimentConfig
 
 _HEARD_SECONDS = 0.1
 _STATES = {"pause": "paused", "activate": "active", "cancel": "canceled", "kill": "canceled"}
@@ -44,11 +47,22 @@ class Client:
         else:
             self.api = ApiClient(self.settings.api_url, self.settings.token.get_secret_value(), self.settings.user)
         by_api = home is not None or self.settings.amqp_url == NO_BROKER
-        self._commands: Commands = ByApi(self.api) if by_api else ByBroker(self.settings)
+        self._by_api = by_api
+        self._chosen: Commands | None = None
+
+    @property
+    def _commands(self) -> Commands:
+        if self._chosen is None and self._by_api:
+            self._chosen = ByApi(self.api)
+        elif self._chosen is None:
+            from etude.client.by_broker import ByBroker
+
+            self._chosen = ByBroker(self.settings)
+        return self._chosen
 
     def create_experiment(
         self,
-        config: ExperimentConfig | Path | str,
+        config: "ExperimentConfig | Path | str",
         model_directory: Path | str,
         tell: Callable[[str], None] | None = None,
     ) -> Experiment:
@@ -67,7 +81,7 @@ class Client:
         UndeliverableError
             Nobody is there to take the experiment.
         """
-        checked = config if isinstance(config, ExperimentConfig) else load(Path(config))
+        checked = _checked(config)
         heard: Callable[[str], None] = tell or (lambda told: warnings.warn(told, stacklevel=4))
         for warning in checked.warnings:
             heard(warning)
@@ -78,7 +92,7 @@ class Client:
         self.api.until_known(f"/experiments/{experiment_id}")
         return Experiment(self, experiment_id)
 
-    def fork(self, experiment_id: str, config: ExperimentConfig | Path | str | None = None) -> Experiment:
+    def fork(self, experiment_id: str, config: "ExperimentConfig | Path | str | None" = None) -> Experiment:
         """Create an experiment with the model of another one, from its configuration or another.
 
         Raises
@@ -88,8 +102,7 @@ class Client:
         """
         other = None
         if config is not None:
-            checked = config if isinstance(config, ExperimentConfig) else load(Path(config))
-            other = checked.to_json()
+            other = _checked(config).to_json()
         made = self.api.send("POST", f"/experiments/{experiment_id}/forks", config=other)
         return self._made(made["experiment_id"])
 
@@ -110,6 +123,8 @@ class Client:
         """
         if isinstance(config, str):
             return Asking(self, self.experiment(config).id)
+        from etude.config import parse
+
         checked = parse({"entrypoint": ASK_AND_TELL, **config, "resources": {"resource_pool": ASK_AND_TELL}})
         with tempfile.TemporaryDirectory(prefix="etude-") as nothing:
             experiment_id = self._commands.create(checked, Path(nothing), lambda told: None)
@@ -321,6 +336,12 @@ class Client:
     def close(self) -> None:
         """Close connections."""
         self.api.close()
+
+
+def _checked(config: "ExperimentConfig | Path | str") -> "ExperimentConfig":
+    from etude.config import ExperimentConfig, load
+
+    return config if isinstance(config, ExperimentConfig) else load(Path(config))
 
 
 def _essence(experiment: Mapping[str, Any]) -> list[Any]:

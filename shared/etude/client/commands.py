@@ -1,39 +1,17 @@
 """Commands: what a client asks for, as events to the broker or over HTTP, whichever it reaches."""
 
-import asyncio
-from collections.abc import Callable, Coroutine, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from etude.artifacts import check_model_directory
-from etude.artifacts.model_definition import pack
-from etude.bus.amqp import AmqpBus, Declares
-from etude.client.api import ApiClient
-from etude.client.change import read_changes
-from etude.client.experiment import prepare
-from etude.client.settings import ClientSettings
-from etude.client.wish import wish
-from etude.config import ExperimentConfig
-from etude.events import (
-    CheckpointDiscarded,
-    Envelope,
-    Event,
-    ExperimentDeleteRequested,
-    ExperimentRetryRequested,
-    RunnerChangeRequested,
-)
-from etude.service.clock import utc_now
-
-
-class UndeliverableError(RuntimeError):
-    """The broker has no queue for an event: no etude service has ever been connected to it."""
+if TYPE_CHECKING:
+    from etude.config import ExperimentConfig
 
 
 class Commands(Protocol):
     """Ways to ask for something; each raises what its way may raise."""
 
-    def create(self, config: ExperimentConfig, model_directory: Path, tell: Callable[[str], None]) -> str:
+    def create(self, config: "ExperimentConfig", model_directory: Path, tell: Callable[[str], None]) -> str:
         """Make an experiment; returns its id. What is packed is told if it is much, or if something stays behind."""
 
     def wish(self, experiment_id: str, verb: str) -> None:
@@ -53,117 +31,3 @@ class Commands(Protocol):
 
     def retry(self, experiment_id: str, trial_ids: Sequence[int]) -> None:
         """Try trials again that failed; all of them if none is named."""
-
-
-class ByBroker:
-    """Publishes the events itself."""
-
-    def __init__(self, settings: ClientSettings) -> None:
-        self._settings = settings
-
-    def create(self, config: ExperimentConfig, model_directory: Path, tell: Callable[[str], None]) -> str:
-        """Store the model, and publish experiment.created."""
-        new = prepare(config, model_directory, self._settings.storage, self._settings.user, tell)
-        self._publish(new.announce(utc_now()))
-        return new.experiment_id
-
-    def wish(self, experiment_id: str, verb: str) -> None:
-        """Publish it."""
-        self._tell(wish(verb, self._settings.user), experiment_id)
-
-    def change(self, experiment: dict[str, Any], assignments: Sequence[str]) -> None:
-        """Check the changes, and publish them."""
-        event = read_changes(assignments, experiment["config"], self._settings.user)
-        self._tell(event, experiment["experiment_id"])
-
-    def change_runner(self, runner_id: str, pool: str, enabled: bool, drain: bool, reason: str) -> None:
-        """Publish it to the scheduler of the pool."""
-        event = RunnerChangeRequested(
-            runner_id=runner_id, enabled=enabled, drain=drain, reason=reason, requested_by=self._settings.user
-        )
-        self._tell(event, None, pool)
-
-    def discard(self, experiment: dict[str, Any], checkpoint: dict[str, Any]) -> None:
-        """Ask the runners of the pool to delete it."""
-        pool = ((experiment["config"] or {}).get("resources") or {}).get("resource_pool") or "default"
-        event = CheckpointDiscarded(trial_id=checkpoint["trial_id"], uris=[checkpoint["uri"]])
-        self._tell(event, experiment["experiment_id"], pool)
-
-    def delete(self, experiment_id: str) -> None:
-        """Publish it."""
-        self._tell(ExperimentDeleteRequested(requested_by=self._settings.user), experiment_id)
-
-    def retry(self, experiment_id: str, trial_ids: Sequence[int]) -> None:
-        """Publish it."""
-        event = ExperimentRetryRequested(trial_ids=list(trial_ids), requested_by=self._settings.user)
-        self._tell(event, experiment_id)
-
-    def _tell(self, event: Event, experiment_id: str | None, pool: str = "default") -> None:
-        self._publish(Envelope.wrap(event, source="client", time=utc_now(), experiment_id=experiment_id, pool=pool))
-
-    def _publish(self, envelope: Envelope) -> None:
-        async def publish() -> list[Envelope]:
-            bus = AmqpBus(self._settings.amqp_url, name="client", declares=Declares.EXCHANGES)
-            try:
-                await bus.start(attempts=3)
-                return await bus.publish([envelope])
-            finally:
-                await bus.close()
-
-        if unwanted := _run(publish):
-            raise UndeliverableError(
-                f"the broker has no queue for {unwanted[0].type}; "
-                "start the etude services at the same ETUDE_AMQP_URL first"
-            )
-
-
-class ByApi:
-    """Asks the metrics service, which publishes the events: for those who do not reach the broker."""
-
-    def __init__(self, api: ApiClient) -> None:
-        self._api = api
-
-    def create(self, config: ExperimentConfig, model_directory: Path, tell: Callable[[str], None]) -> str:
-        """Send the configuration and the model."""
-        check_model_directory(model_directory, config)
-        files = {
-            "config": ("config.yaml", config.model_dump_json().encode()),
-            "model": ("model.tar.gz", pack(model_directory, tell)),
-        }
-        return str(self._api.upload("/experiments", files)["experiment_id"])
-
-    def wish(self, experiment_id: str, verb: str) -> None:
-        """Ask for it."""
-        self._api.send("POST", f"/experiments/{experiment_id}/{verb}")
-
-    def change(self, experiment: dict[str, Any], assignments: Sequence[str]) -> None:
-        """Ask for it."""
-        self._api.send("PATCH", f"/experiments/{experiment['experiment_id']}", changes=list(assignments))
-
-    def change_runner(self, runner_id: str, pool: str, enabled: bool, drain: bool, reason: str) -> None:
-        """Ask for it."""
-        verb = "enable" if enabled else "drain" if drain else "disable"
-        self._api.send("POST", f"/runners/{runner_id}/{verb}", reason=reason)
-
-    def discard(self, experiment: dict[str, Any], checkpoint: dict[str, Any]) -> None:
-        """Ask for it."""
-        path = f"/experiments/{experiment['experiment_id']}/trials/{checkpoint['trial_id']}/checkpoints"
-        self._api.send("DELETE", f"{path}/{checkpoint['length']}")
-
-    def delete(self, experiment_id: str) -> None:
-        """Ask for it."""
-        self._api.send("DELETE", f"/experiments/{experiment_id}")
-
-    def retry(self, experiment_id: str, trial_ids: Sequence[int]) -> None:
-        """Ask for it."""
-        self._api.send("POST", f"/experiments/{experiment_id}/retries", trials=list(trial_ids))
-
-
-def _run(work: Callable[[], Coroutine[Any, Any, list[Envelope]]]) -> list[Envelope]:
-    """Run to the end; in a notebook, where a loop runs already, on a thread of its own."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return asyncio.run(work())
-    with ThreadPoolExecutor(1) as thread:
-        return thread.submit(lambda: asyncio.run(work())).result()

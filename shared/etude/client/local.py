@@ -4,7 +4,8 @@ from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
 
-from etude.client.api import ApiClient, ApiError
+from etude.client.api import ApiClient
+from etude.client.errors import ApiError
 
 _URL = "http://localhost"
 

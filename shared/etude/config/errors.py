@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from etude.errors import Failure
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -24,7 +26,7 @@ class Problem:
         return f"{place}{self.path}: {self.message}"
 
 
-class ConfigError(ValueError):
+class ConfigError(Failure, ValueError):
     """A configuration that cannot be run; ``problems`` lists every mistake."""
 
     def __init__(self, problems: Sequence[Problem], source: str = "configuration") -> None:

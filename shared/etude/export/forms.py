@@ -3,10 +3,11 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from etude.errors import Failure
 from etude.material import Material
 
 
-class ExportError(RuntimeError):
+class ExportError(Failure, RuntimeError):
     """An export that cannot be made; the message says what would help."""
 
 

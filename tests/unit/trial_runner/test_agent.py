@@ -180,6 +180,24 @@ async def test_draining_stops_what_runs_and_leaves(station: Station) -> None:
     assert isinstance(left, RunnerLeft)
 
 
+async def test_a_trial_that_ended_by_the_same_signal_a_moment_before_is_told_of(station: Station) -> None:
+    await station.order(granted(1), granted(2))
+    await station.wait_for(AllocationStarted, 2)
+    for process, length in zip(station.launcher.processes, (7, 8), strict=True):
+        process.say({"say": "interrupted", "signal": "SIGTERM"})
+        process.say({"say": "checkpoint", "uri": "file:///c", "length": {"batches": length}, "files": []})
+        process.exit(0)
+    await station.wait_for(AllocationEnded, 2)
+    await station.order(granted(2, lease_number=2))
+    await station.wait_for(AllocationStarted, 3)
+    draining = asyncio.create_task(station.agent.drain())
+    await station.wait_for(RunnerDraining)
+    station.launcher.processes[2].exit(0)
+    first, second = await asyncio.wait_for(draining, 5)
+    assert first == Departure(1, 7, 7, "batches")
+    assert second.trial_id == 2, "once, although it was interrupted before"
+
+
 async def test_closing_kills_everything(station: Station) -> None:
     await station.order(granted())
     await station.wait_for(AllocationStarted)

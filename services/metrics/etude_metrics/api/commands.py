@@ -13,7 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from etude.artifacts import ArtifactError
 from etude.artifacts.model_definition import MAX_SIZE, unpack
 from etude.client.asking import ASK_AND_TELL, ENDED
-from etude.client.change import ChangeError, read_changes
+from etude.client.change import read_changes
+from etude.client.errors import ChangeError
 from etude.client.experiment import NewExperiment, announced, prepare
 from etude.client.wish import VERBS, wish
 from etude.config import ConfigError, parse

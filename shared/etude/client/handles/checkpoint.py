@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from etude.artifacts import ArtifactError, fetch_checkpoint_to
 from etude.client.api import ApiClient
 
 
@@ -43,6 +42,8 @@ class Checkpoint:
         ApiError
             Neither storage nor service has it.
         """
+        from etude.artifacts import ArtifactError, fetch_checkpoint_to
+
         target = Path(folder) if folder is not None else Path(f"{self._experiment_id}-{self.trial_id}-{self.length}")
         if target.exists() and any(target.iterdir()):
             raise ArtifactError(f"{target} is not empty")

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from etude.client.api import ApiError
+from etude.client.errors import ApiError
 from etude.client.handles.checkpoint import Checkpoint
 from etude.client.handles.plot import Plot
 from etude.client.handles.trial import Trial

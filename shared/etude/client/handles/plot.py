@@ -3,7 +3,8 @@
 import time
 from typing import Any
 
-from etude.client.api import ApiClient, ApiError
+from etude.client.api import ApiClient
+from etude.client.errors import ApiError
 
 _TRIES = 20
 _PAUSE_SECONDS = 0.5

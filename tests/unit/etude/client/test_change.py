@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from etude.client.change import ChangeError, read_changes
+from etude.client.change import read_changes
+from etude.client.errors import ChangeError
 from etude.events import Length
 from tests.unit.make import raw_config
 
