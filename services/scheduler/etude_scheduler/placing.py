@@ -63,10 +63,15 @@ def victims(
     """
     if not policy.preempts:
         return []
+    late = [
+        claim
+        for claim in claims.waiting(now)
+        if claim.waiting_since is not None and now - claim.waiting_since >= after and claim.need.slots > 0
+    ]
+    if not late:
+        return []
     search = _Search(claims, fleet, policy, running)
-    for claim in sorted(claims.waiting(now), key=lambda claim: policy.order(claim, claims.typical)):
-        if claim.waiting_since is None or now - claim.waiting_since < after or claim.need.slots == 0:
-            continue
+    for claim in sorted(late, key=lambda claim: policy.order(claim, claims.typical)):
         if not search.make_room(claim):
             break
     return search.found
