@@ -23,7 +23,13 @@ Hyperparameters = dict[str, JsonValue]
 class Record(BaseModel):
     """A frozen value inside an event. Unknown fields are ignored on reading, so that newer senders are understood."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", ser_json_inf_nan="strings", allow_inf_nan=False)
+    model_config = ConfigDict(
+        frozen=True,
+        extra="ignore",
+        ser_json_inf_nan="strings",
+        allow_inf_nan=False,
+        defer_build=True,  # no process reads all of them, and each is to start at once
+    )
 
     def to_json(self) -> dict[str, Any]:
         """The fields as JSON values; numbers that JSON does not have become strings, and are read back from them."""
