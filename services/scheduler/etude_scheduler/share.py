@@ -1,6 +1,6 @@
 """Share: what the scheduler must know of an experiment to place its trials. Pure."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Self
 
 from etude.document_version import VERSION_FIELD, check_version, known_fields
@@ -95,7 +95,7 @@ class Share:
 
     def to_document(self) -> dict[str, Any]:
         """As it is stored."""
-        return {"_id": self.experiment_id, **asdict(self), VERSION_FIELD: _FORMAT}
+        return {"_id": self.experiment_id, **vars(self), VERSION_FIELD: _FORMAT}
 
     @classmethod
     def from_document(cls, document: dict[str, Any]) -> Self:
