@@ -5,6 +5,7 @@ import multiprocessing
 import sys
 import time
 import traceback
+from collections import Counter
 from typing import Any
 
 import structlog
@@ -45,14 +46,14 @@ async def simulate(seed: int, calm: bool = False, runners: int = RUNNERS) -> Sto
     return world.story
 
 
-def _attempt(seed: int) -> tuple[int, int, int, str]:
-    """Seed, crashes, cuts, and what went wrong."""
+def _attempt(seed: int) -> tuple[int, Counter[str], str]:
+    """Seed, what happened how often, and what went wrong."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
     try:
         story = run_virtually(simulate(seed))
     except Exception:
-        return seed, 0, 0, traceback.format_exc()
-    return seed, story.crashes, story.cuts, ""
+        return seed, Counter(), traceback.format_exc()
+    return seed, Counter({"crashes": story.crashes, "cuts": story.cuts, "emptied brokers": story.emptied}), ""
 
 
 def main() -> int:
@@ -62,20 +63,22 @@ def main() -> int:
     parser.add_argument("--seed", type=int, help="only this one")
     asked = parser.parse_args()
     seeds = range(asked.seeds) if asked.seed is None else [asked.seed]
-    began, done, crashes, cuts = time.monotonic(), 0, 0, 0
+    began, done = time.monotonic(), 0
+    happened: Counter[str] = Counter()
     failed: list[int] = []
     with multiprocessing.Pool(maxtasksperchild=50) as pool:
-        for seed, crashed, cut, failure in pool.imap_unordered(_attempt, seeds):
-            done, crashes, cuts = done + 1, crashes + crashed, cuts + cut
+        for seed, counts, failure in pool.imap_unordered(_attempt, seeds):
+            done, happened = done + 1, happened + counts
             if failure:
                 failed.append(seed)
                 print(f"seed {seed} failed; to repeat it: make simulate SEED={seed}\n{failure}", flush=True)
             elif done % 50 == 0:
                 print(f"{done} of {len(seeds)} runs, {60 * done / (time.monotonic() - began):.0f} a minute", flush=True)
     minutes = (time.monotonic() - began) / 60
+    told = ", ".join(f"{count} {what}" for what, count in happened.items())
     print(
         f"{done} runs in {minutes:.1f} minutes ({done / minutes:.0f} a minute), "
-        f"{crashes} crashes, {cuts} cuts, {len(failed)} failed {sorted(failed) or ''}"
+        f"{told}, {len(failed)} failed {sorted(failed) or ''}"
     )
     return 1 if failed else 0
 

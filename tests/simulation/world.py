@@ -59,6 +59,7 @@ RUNNERS = 50
 LONGEST_SKEW = 20.0  # seconds by which a machine's clock may be wrong
 CUTS = 0.3  # of all that happens to a part; the rest are crashes
 DISKS_LOST = 0.2  # of a machine that crashes: another one takes its place
+METRICS = ("metrics-1", "metrics-2")
 NEVER = 1e9  # seconds: no recovery may wait for a repair timer
 LONGEST = 6 * 3600.0  # virtual seconds
 Part = Callable[[ChaosBus, Clock], Awaitable[Callable[[], Awaitable[None]]]]
@@ -117,7 +118,7 @@ class World:
         parts: dict[str, Part] = {
             **{f"searcher-{n}": self._searcher for n in (1, 2)},
             **{f"scheduler-{n}": self._scheduler for n in (1, 2)},
-            **{f"metrics-{n}": self._metrics for n in (1, 2)},
+            **dict.fromkeys(METRICS, self._metrics),
             **{f"runner-{n}": self._runner_part(f"runner-{n}") for n in range(self._runners)},
         }
         fates = [asyncio.create_task(self._live_and_die(name, part)) for name, part in parts.items()]
@@ -246,20 +247,20 @@ class World:
         await asyncio.sleep(25)  # nothing stands behind experiment.created until it is known
         while not self.calm:
             await asyncio.sleep(self.dice.expovariate(1 / 200))
-            deaf = [self._buses[name] for name in ("metrics-1", "metrics-2")] if self.dice.random() < 0.5 else []
+            deaf = METRICS if self.dice.random() < 0.5 else ()
             await self.empty_broker(self.dice.expovariate(1 / 5), deaf, self.dice.expovariate(1 / 20))
 
-    async def empty_broker(self, seconds: float, deaf: Sequence[ChaosBus] = (), deaf_seconds: float = 0.0) -> None:
+    async def empty_broker(self, seconds: float, deaf: Sequence[str] = (), deaf_seconds: float = 0.0) -> None:
         """The broker is gone for so long, and comes back without its disk.
 
         Parameters
         ----------
-        deaf : who hears nothing for some time before; then those who said it crash, too
+        deaf : parts that hear nothing for some time before; then all runners crash, too
         """
         self.story.emptied += 1
-        lost = list(deaf)
+        lost = [self._buses[name] for name in deaf]
         try:
-            for bus in deaf:
+            for bus in lost:
                 await bus.lose()
             await asyncio.sleep(deaf_seconds)
             for number in range(self._runners if deaf else 0):
