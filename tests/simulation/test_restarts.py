@@ -32,7 +32,7 @@ class Waits(Story):
     def __init__(self) -> None:
         super().__init__()
         self.over: list[tuple[float, str]] = []
-        self._granted: set[tuple[str, int]] = set()
+        self._granted: dict[tuple[str, int], int] = {}  # to the lease number
         self._since: dict[tuple[str, str, int], datetime] = {}
 
     def published(self, envelope: Envelope) -> None:
@@ -45,10 +45,11 @@ class Waits(Story):
                     self._end(what, envelope, trial_id)
             case TrialRequested(trial_id=trial_id) if (envelope.experiment, trial_id) not in self._granted:
                 self._begin("request", envelope, trial_id)
-            case AllocationEnded(trial_id=trial_id):
-                self._granted.discard((envelope.experiment, trial_id))
-            case AllocationGranted(trial_id=trial_id):
-                self._granted.add((envelope.experiment, trial_id))
+            case AllocationEnded(trial_id=trial_id, lease_number=lease_number):
+                if self._granted.get((envelope.experiment, trial_id)) == lease_number:  # and not told once more
+                    del self._granted[envelope.experiment, trial_id]
+            case AllocationGranted(trial_id=trial_id, lease_number=lease_number):
+                self._granted[envelope.experiment, trial_id] = lease_number
                 self._end("request", envelope, trial_id)
                 self._begin("grant", envelope, trial_id)
             case AllocationStarted(trial_id=trial_id):

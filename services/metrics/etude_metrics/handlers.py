@@ -76,6 +76,8 @@ class MetricsHandlers:
                 case CheckpointDeleted():
                     deleted += event.uris
             if experiment["state"] == DELETED:  # of checkpoints alone there are still files
+                if isinstance(event, CheckpointSaved):  # late, or told once more by a runner that was away
+                    experiment["erase_at"] = self._clock().isoformat()
                 continue
             if trial := trials.get((envelope.experiment, getattr(event, "trial_id", 0))):
                 tell_trial(trial, envelope, experiment)

@@ -126,3 +126,14 @@ async def test_in_the_end_nobody_looks_any_more(installation: Installation) -> N
         await installation.after(24 * 3600)
     [tombstone] = await installation.store.find(EXPERIMENT_VIEWS, {})
     assert tombstone["erase_at"] is None
+
+
+async def test_a_checkpoint_that_is_told_of_late_is_looked_after_at_once(installation: Installation) -> None:
+    await installation.tell(DELETED)
+    await installation.after(0)
+    await installation.tell(CheckpointDeleted(trial_id=1, uris=["file:///100", "file:///200"]))
+    for _ in range(5):
+        await installation.after(8 * 86400)
+    assert await installation.after(86400) == [], "it is looked at no more"
+    await installation.tell(saved(300))
+    assert await installation.after(1) == ["file:///300"]
