@@ -63,7 +63,10 @@ def test_a_runner_is_cut_off_for_longer_than_its_leases(fleet: Fleet) -> None:
     fleet.completes(experiment_id)
 
 
-def test_what_only_an_emptied_broker_held_is_told_again_after_all_who_told_it_were_killed(fleet: Fleet) -> None:
+@pytest.mark.parametrize("disks_lost", [False, True])
+def test_what_only_an_emptied_broker_held_is_stored_although_who_reported_it_was_killed(
+    fleet: Fleet, disks_lost: bool
+) -> None:
     experiment_id = fleet.create()
     fleet.goes_on(experiment_id)
     fleet.installation.kill("metrics")
@@ -71,20 +74,8 @@ def test_what_only_an_emptied_broker_held_is_told_again_after_all_who_told_it_we
     for name in RUNNERS:
         fleet.installation.kill(name)
     fleet.empty_broker()
-    for name in ("metrics", *RUNNERS):
-        fleet.installation.start_again(name)
-    fleet.completes(experiment_id)
-
-
-def test_what_an_emptied_broker_and_lost_machines_held_is_told_by_the_search_log(fleet: Fleet) -> None:
-    experiment_id = fleet.create()
-    fleet.goes_on(experiment_id)
-    fleet.installation.kill("metrics")
-    fleet.installation.until(lambda: fleet.unstored_validations(experiment_id) > 3, 60, "trials report")
-    for name in RUNNERS:
-        fleet.installation.kill(name)
-    fleet.empty_broker()
-    fleet.lose_disk(*RUNNERS)
+    if disks_lost:
+        fleet.lose_disk(*RUNNERS)
     for name in ("metrics", *RUNNERS):
         fleet.installation.start_again(name)
     fleet.completes(experiment_id)

@@ -13,7 +13,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from etude.artifacts import ArtifactError, fetch_checkpoint, fetch_model_definition, store_model_definition
-from etude.artifacts.checkpoint import checkpoints_beside, delete_checkpoint, earlier_checkpoints
+from etude.artifacts.checkpoint import delete_checkpoint, earlier_checkpoints, experiment_checkpoints
 from etude.artifacts.errors import DamagedError, MissingError
 from tests.models import LINE, SURFACE, surface_config
 from tests.unit.etude.artifacts.test_checkpoint import store
@@ -51,7 +51,9 @@ def test_checkpoints_are_stored_checked_listed_and_deleted(s3: str) -> None:
     assert [uri for uri, _ in earlier_checkpoints(f"{place}/2-150")] == [
         f"{place}/{name}" for name in ("2-100", "1-100", "1-50")
     ]
-    assert checkpoints_beside(f"{place}/2-150") == [f"{place}/{name}" for name in ("1-100", "1-50", "2-100", "2-150")]
+    assert experiment_checkpoints(f"{s3}/checkpoints/exp") == [
+        f"{place}/{name}" for name in ("1-100", "1-50", "2-100", "2-150")
+    ]
     fs, path = fsspec.core.url_to_fs(f"{place}/2-150")
     fs.pipe_file(f"{path}/state", b"rot")
     with pytest.raises(DamagedError, match="state is damaged"), fetch_checkpoint(f"{place}/2-150"):

@@ -9,7 +9,7 @@ from typing import Protocol, TypeVar
 import structlog
 
 from etude.artifacts import ArtifactError
-from etude.artifacts.checkpoint import checkpoints_beside, read_manifest
+from etude.artifacts.checkpoint import experiment_checkpoints, read_manifest
 from etude.events import (
     CheckpointSaved,
     TrialClosed,
@@ -21,7 +21,7 @@ from etude.events import (
 from etude.service.clock import Clock
 from etude.store import Above, Document, DocumentStore
 from etude.store.schema import CHECKPOINTS, EXPERIMENT_VIEWS, EXPERIMENTS, SEARCH_LOG, TRIAL_VIEWS, VALIDATIONS
-from etude_metrics.views import DELETED
+from etude_metrics.views import DELETED, validation_id
 
 T = TypeVar("T")
 log = structlog.get_logger("etude.metrics")
@@ -95,12 +95,11 @@ class LogComparison:
         while True:
             where = {"experiment_id": experiment_id, "seq": Above(seq)}
             decisions = await self._store.find(SEARCH_LOG, where, ("seq",), _READ)
-            reports = dict(_validations(experiment_id, decisions))
+            reports = {validation_id(experiment_id, report): report for report in _reports(decisions)}
             stored = {document["_id"] for document in await self._store.get(VALIDATIONS, sorted(reports))}
-            for validation_id, report in reports.items():
-                if validation_id not in stored:
-                    gap.validations.append(validation_id)
-                    gap.checkpoints += [report["checkpoint"]["uri"]] if report.get("checkpoint") else []
+            lacking = {key: report for key, report in reports.items() if key not in stored}
+            gap.validations += lacking
+            gap.checkpoints += [r.checkpoint.uri for r in lacking.values() if r.checkpoint and not r.checkpoint.foreign]
             decided |= _decided(decisions)
             seq = decisions[-1]["seq"] if decisions else seq
             if len(decisions) < _READ:
@@ -125,7 +124,7 @@ class LogComparison:
         if not gap.checkpoints:
             return []
         try:
-            found = await self._aside(checkpoints_beside, gap.checkpoints[0])
+            found = await self._aside(experiment_checkpoints, gap.checkpoints[0].rsplit("/", 2)[0])
         except ArtifactError as error:
             log.warning("checkpoints cannot be listed", experiment_id=experiment_id, error=str(error))
             return []
@@ -140,15 +139,7 @@ class LogComparison:
                 log.warning("a checkpoint that was lost sight of cannot be read", uri=uri, error=str(error))
                 continue
             if manifest.experiment_id == experiment_id:
-                events.append(
-                    CheckpointSaved(
-                        trial_id=manifest.trial_id,
-                        lease_number=manifest.lease_number,
-                        uri=uri,
-                        length=manifest.length,
-                        files=manifest.files,
-                    )
-                )
+                events.append(manifest.announce(uri))
         return events
 
 
@@ -162,9 +153,8 @@ def _decided(decisions: Iterable[Document]) -> dict[int, tuple[int, bool]]:
     }
 
 
-def _validations(experiment_id: str, decisions: Iterable[Document]) -> Iterator[tuple[str, Document]]:
+def _reports(decisions: Iterable[Document]) -> Iterator[ValidationCompleted]:
+    """The validations that were decided on."""
     for decision in decisions:
-        cause = decision["cause"]
-        if cause["type"] == ValidationCompleted.type:
-            data = cause["data"]
-            yield f"{experiment_id}/{data['trial_id']}/{next(iter(data['length'].values()))}", data
+        if decision["cause"]["type"] == ValidationCompleted.type:
+            yield ValidationCompleted.model_validate(decision["cause"]["data"])

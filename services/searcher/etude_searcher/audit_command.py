@@ -5,11 +5,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import unquote, urlsplit
 
 import typer
-
-_MANIFEST = "manifest.json"
 
 
 def audit(
@@ -69,17 +66,13 @@ def stored_checkpoints(uris: Sequence[str]) -> list[str] | None:
 
     A folder without a manifest is none: it was never finished, or is being deleted.
     """
+    from etude.artifacts.checkpoint import experiment_checkpoints
+    from etude.artifacts.storage import filesystem, is_local
+
     roots = {uri.rsplit("/", 2)[0] for uri in uris}
-    if any(urlsplit(root).scheme != "file" for root in roots):
+    if not all(is_local(root) and Path(filesystem(root)[1]).is_dir() for root in roots):
         return None
-    folders = {root: Path(unquote(urlsplit(root).path)) for root in roots}
-    if not all(folder.is_dir() for folder in folders.values()):
-        return None
-    return [
-        f"{root}/{manifest.parent.relative_to(folder).as_posix()}"
-        for root, folder in folders.items()
-        for manifest in sorted(folder.glob(f"*/*/{_MANIFEST}"))
-    ]
+    return [uri for root in sorted(roots) for uri in experiment_checkpoints(root)]
 
 
 def _with_id(decision: Any) -> Any:

@@ -46,6 +46,7 @@ from etude_trial_runner.residents import Resident, Residents, end, memory_is_sho
 log = structlog.get_logger("etude.runner")
 
 _ENDINGS_KEPT = 1000
+_SAME_SIGNAL_SECONDS = 10.0  # in which a signal to all processes reaches this one after those of trials
 _TELL_SECONDS = 10.0  # for what a runner says when it leaves
 Lease = tuple[str, int, int]
 """Experiment, trial, lease number."""
@@ -145,7 +146,7 @@ class Agent:
         self._endings: OrderedDict[Lease, Envelope] = OrderedDict()
         self._residents = Residents(machine.resident_memory)
         self._draining = False
-        self._interrupted: dict[tuple[str, int], Departure] = {}  # by a signal, and not begun again since
+        self._interrupted: dict[tuple[str, int], tuple[float, Departure]] = {}  # when a signal to it ended a trial
         self._subscription: Subscription | None = None
         self._cleaning: Subscription | None = None
         self._heartbeats: asyncio.Task[None] | None = None
@@ -171,6 +172,8 @@ class Agent:
         Whoever signals this process may have signalled those of trials, too, which have ended a moment before.
         """
         self._draining = True
+        since = asyncio.get_running_loop().time() - _SAME_SIGNAL_SECONDS
+        just_before = [departure for ended, departure in self._interrupted.values() if ended >= since]
         draining = RunnerDraining(runner_id=self.machine.runner_id, session=self.machine.session)
         publishing = asyncio.create_task(self._publish_soon(draining))
         self._residents.clear()
@@ -182,7 +185,7 @@ class Agent:
         await self._outbox.flush(_TELL_SECONDS)
         self._tell_journal()
         await self._publish_soon(RunnerLeft(runner_id=self.machine.runner_id, session=self.machine.session))
-        return [*self._interrupted.values(), *(allocation.departure for allocation in leading)]
+        return [*just_before, *(allocation.departure for allocation in leading)]
 
     async def _publish_soon(self, event: Event) -> None:
         """Publish, unless the broker stays away."""
@@ -297,7 +300,7 @@ class Agent:
         del self._allocations[lease]
         del self._tasks[lease]
         if allocation.interrupted and allocation.leads and not self._draining:
-            self._interrupted[lease[:2]] = allocation.departure
+            self._interrupted[lease[:2]] = (asyncio.get_running_loop().time(), allocation.departure)
         if ended.resident and (resident := allocation.resting()):
             await self._residents.add(resident)
         ending = self._wrap(lease[0], ended)

@@ -18,14 +18,4 @@ def read_earlier_checkpoints(experiment_id: str, granted: AllocationGranted, sto
     """
     place = storage_url(parse(granted.config).checkpoint_storage, storage)
     first_of_this = checkpoint_uri(place, experiment_id, granted.trial_id, granted.lease_number, 0)
-    return [
-        CheckpointSaved(
-            runner_id=granted.runner_id,
-            trial_id=granted.trial_id,
-            lease_number=manifest.lease_number,
-            uri=uri,
-            length=manifest.length,
-            files=manifest.files,
-        )
-        for uri, manifest in earlier_checkpoints(first_of_this)
-    ]
+    return [manifest.announce(uri) for uri, manifest in earlier_checkpoints(first_of_this)]

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from etude.artifacts.errors import ArtifactError, DamagedError, MissingError
 from etude.artifacts.storage import filesystem, is_local
-from etude.events import FileEntry, Length
+from etude.events import CheckpointSaved, FileEntry, Length
 
 _STAGING = ".partial-"
 MANIFEST = "manifest.json"
@@ -31,6 +31,12 @@ class Manifest(BaseModel):
     length: Length
     files: list[FileEntry]
     metadata: dict[str, Any] = {}
+
+    def announce(self, uri: str) -> CheckpointSaved:
+        """The event that tells of this checkpoint."""
+        return CheckpointSaved(
+            trial_id=self.trial_id, lease_number=self.lease_number, uri=uri, length=self.length, files=self.files
+        )
 
 
 def checkpoint_uri(storage: str, experiment_id: str, trial_id: int, lease_number: int, length: int) -> str:
@@ -154,22 +160,25 @@ def read_manifest(uri: str) -> Manifest:
         raise DamagedError(f"checkpoint {uri} has a damaged {MANIFEST}: {error}") from error
 
 
-def checkpoints_beside(uri: str) -> list[str]:
-    """All whole checkpoints of the experiment of one, sorted; none if its storage cannot be seen from here.
+def experiment_checkpoints(folder: str) -> list[str]:
+    """All whole checkpoints of an experiment, sorted; none if its storage cannot be seen from here.
+
+    Parameters
+    ----------
+    folder : URI of what holds a folder for each of its trials
 
     Raises
     ------
     ArtifactError
         The storage cannot be read.
     """
-    fs, path = filesystem(uri)
-    above, *names = path.rsplit("/", 2)
-    root = uri.removesuffix("/".join(names))
+    fs, path = filesystem(folder)
     try:
-        manifests = fs.glob(f"{above}/*/*/{MANIFEST}")
+        files = [str(file).split("/") for file in fs.find(path, maxdepth=3)]
     except OSError as error:
-        raise ArtifactError(f"the checkpoints beside {uri} cannot be listed: {error}") from error
-    return sorted(f"{root}{'/'.join(str(manifest).split('/')[-3:-1])}" for manifest in manifests)
+        raise ArtifactError(f"the checkpoints in {folder} cannot be listed: {error}") from error
+    depth = len(path.split("/")) + 3
+    return sorted(f"{folder}/{file[-3]}/{file[-2]}" for file in files if len(file) == depth and file[-1] == MANIFEST)
 
 
 def earlier_checkpoints(uri: str) -> Iterator[tuple[str, Manifest]]:

@@ -94,14 +94,17 @@ async def test_of_what_ended_days_ago_or_was_deleted_nothing_is_lacking(store: S
     assert await LogComparison(store, lambda: NOW).gaps() == {}
 
 
-async def test_checkpoints_that_nobody_reported_are_found_in_the_storage(store: SqliteStore, tmp_path: Path) -> None:
-    root = f"file://{tmp_path}/checkpoints/exp"
+@pytest.mark.parametrize("storage", ["storage", "runs [1] #2 of *, 50%25"])
+async def test_checkpoints_that_nobody_reported_are_found_in_the_storage(
+    store: SqliteStore, tmp_path: Path, storage: str
+) -> None:
+    root = f"file://{tmp_path / storage}/checkpoints/exp"
     for trial_id, name in ((1, "1-2"), (1, "1-4"), (2, "1-4")):
         uri, length = f"{root}/{trial_id}/{name}", Length.batches(int(name[2:]))
         with staging_folder(uri) as folder:
             (folder / "weights").write_text("0.5")
             commit_checkpoint(folder, uri, experiment_id="exp", trial_id=trial_id, lease_number=1, length=length)
-    (tmp_path / "checkpoints" / "exp" / "2" / "2-8").mkdir()  # was never finished
+    (tmp_path / storage / "checkpoints" / "exp" / "2" / "2-8").mkdir()  # was never finished
     await store.put(CHECKPOINTS, [{"_id": f"{root}/1/1-2", "deleted": False}])
     reference = CheckpointReference(uri=f"{root}/2/1-4", length=4)
     await search(store, validation(2, 4).model_copy(update={"checkpoint": reference}))
@@ -110,6 +113,12 @@ async def test_checkpoints_that_nobody_reported_are_found_in_the_storage(store: 
     found = await comparison.lost_checkpoints("exp", gap)
     assert [(saved.trial_id, saved.uri) for saved in found] == [(1, f"{root}/1/1-4"), (2, f"{root}/2/1-4")]
     assert all(isinstance(saved, CheckpointSaved) and saved.files[0].path == "weights" for saved in found)
+
+
+async def test_a_checkpoint_of_another_trial_is_not_searched_beside(store: SqliteStore) -> None:
+    foreign = CheckpointReference(uri="file:///other/checkpoints/other/1/1-4", length=4, foreign=True)
+    await search(store, validation(2, 4).model_copy(update={"checkpoint": foreign}))
+    assert (await LogComparison(store, lambda: NOW).gaps())["exp"].checkpoints == []
 
 
 @pytest.mark.parametrize("uri", ["file:///nowhere/checkpoints/exp/1/1-4", "unknown://x/checkpoints/exp/1/1-4"])

@@ -156,11 +156,12 @@ async def test_damage_is_found(completed: Records, damage: Callable[[Records], R
     assert finding in audit(damage(completed))
 
 
-def test_checkpoints_are_found_beside_those_that_are_known(tmp_path: Any) -> None:
-    root = f"file://{tmp_path}/exp"
+@pytest.mark.parametrize("name", ["exp", "runs [1] #2 of *, 50%25"])
+def test_checkpoints_are_found_beside_those_that_are_known(tmp_path: Any, name: str) -> None:
+    root = f"file://{tmp_path}/{name}"
     for folder in ("1/1-400", "2/1-400"):
-        (tmp_path / "exp" / folder).mkdir(parents=True)
-    (tmp_path / "exp" / "2/1-400" / "manifest.json").touch()
+        (tmp_path / name / folder).mkdir(parents=True)
+    (tmp_path / name / "2/1-400" / "manifest.json").touch()
     assert stored_checkpoints([f"{root}/1/1-400"]) == [f"{root}/2/1-400"]
     assert stored_checkpoints([f"{root}/1/1-400", "s3://bucket/exp/3/1-400"]) is None
     assert stored_checkpoints(["file:///nowhere/exp/3/1-400"]) is None
