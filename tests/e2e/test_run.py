@@ -220,17 +220,18 @@ def test_what_a_killed_run_left_is_removed_by_the_next(home: Home, tmp_path: Pat
     model.mkdir()
     temporary.mkdir()
     (model / "train.py").write_text(
-        "import subprocess, etude.core\n"
+        "import pathlib, subprocess, etude.core\n"
         "with etude.core.init() as run:\n"
+        "    killed = pathlib.Path(run.get_hparam('mark'))\n"
         "    for operation in run.searcher.operations():\n"
-        "        if run.get_hparam('first') and not run.length:\n"
+        "        if not killed.exists():  # what was saved just before may be unknown to the next life\n"
         "            with run.save_checkpoint(1): pass\n"
         "            subprocess.Popen(['sleep', '600'], start_new_session=True).wait()\n"
         "        run.report_validation(operation.length, {'loss': 1.0})\n"
     )
-    config = tmp_path / "config.yaml"
+    config, mark = tmp_path / "config.yaml", tmp_path / "killed"
     config.write_text(
-        "entrypoint: python train.py\nhyperparameters: {first: true}\n"
+        f"entrypoint: python train.py\nhyperparameters: {{mark: {mark}}}\n"
         "searcher: {name: single, metric: loss, max_length: 2}\n"
     )
     with pytest.MonkeyPatch.context() as patch:
@@ -240,6 +241,7 @@ def test_what_a_killed_run_left_is_removed_by_the_next(home: Home, tmp_path: Pat
         home.until(lambda: any(command[:1] == ["sleep"] for command in home.commands()), "sleep")
         process.kill()
         process.wait()
+        mark.touch()
         [experiment] = (home.folder / ".etude" / "artifacts" / "checkpoints").iterdir()
         assert list(temporary.glob("etude-trial-*"))
         done = home.run("--resume", experiment.name, "--json")
