@@ -6,6 +6,9 @@ BIN := $(VENV)/bin
 DISTRIBUTIONS := shared services/searcher services/scheduler services/trial_runner services/metrics services/standalone
 CODE := shared services tests examples bench docs/screenshots
 
+# The tests start hundreds of Pythons, each of which would compile everything that it imports.
+export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: help demo test unit simulate soak lint types servers generate bench-quality bench-peers bench-decisions bench-scheduling bench-trial-start bench-busy-slots bench-query-scale screenshots clean
 
 help:
@@ -22,7 +25,7 @@ demo: $(VENV)/.demo
 	$(BIN)/etude run examples/digits/adaptive.yaml examples/digits
 
 test: $(VENV)/.tests servers lint types
-	$(BIN)/python -m pytest tests -n 3 --dist worksteal
+	$(BIN)/python -m pytest tests -n 4 --dist worksteal
 
 unit: $(VENV)/.tests
 	$(BIN)/python -m pytest tests/unit -n 2
