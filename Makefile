@@ -25,7 +25,7 @@ demo: $(VENV)/.demo
 	$(BIN)/etude run examples/digits/adaptive.yaml examples/digits
 
 test: $(VENV)/.tests servers lint types
-	$(BIN)/python -m pytest tests -n 4 --dist worksteal
+	$(BIN)/python -m pytest tests -n 3 --dist worksteal
 
 unit: $(VENV)/.tests
 	$(BIN)/python -m pytest tests/unit -n 2

@@ -18,8 +18,8 @@ from schemathesis.specs.openapi.checks import (
 
 from etude.events import Envelope
 from etude.store import SqliteStore
-from etude_metrics.api import create_app
 from etude_metrics.api.access import Access
+from etude_metrics.api.app import create_app
 from etude_metrics.handlers import MetricsHandlers
 from tests.unit.make import NOW, created, envelope, validation
 from tests.unit.metrics.api.asking import requested

@@ -18,9 +18,9 @@ from etude.service.logs import log_as_json
 from etude.service.runtime import run, until_available
 from etude.service.settings import Settings
 from etude.store.mongo import MongoStore
-from etude_metrics.api import create_app
 from etude_metrics.api.access import Access
 from etude_metrics.api.access.rules import is_loopback
+from etude_metrics.api.app import create_app
 from etude_metrics.api.pace import Pace
 from etude_metrics.drawing import Studio
 from etude_metrics.service import MetricsService

@@ -25,8 +25,8 @@ from etude.events import CheckpointDeleted, CheckpointDiscarded, Envelope, Event
 from etude.home import LOCAL_DATABASE
 from etude.service.clock import utc_now
 from etude.store import SqliteStore
-from etude_metrics.api import create_app
 from etude_metrics.api.access import Access
+from etude_metrics.api.app import create_app
 from etude_metrics.service import MetricsService
 from etude_metrics.upgrade import upgrade_views
 from etude_searcher.service import SearcherService

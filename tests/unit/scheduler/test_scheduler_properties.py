@@ -186,7 +186,7 @@ class Drama:
 
 
 @pytest.mark.parametrize("policy", POLICIES)
-@settings(max_examples=2500, deadline=None)
+@settings(max_examples=1000, deadline=None)
 @given(seed=st.integers(0, 2**32))
 def test_no_slot_is_given_twice_gangs_are_whole_and_nothing_starves(policy: type[Policy], seed: int) -> None:
     dice = random.Random(seed)

@@ -26,7 +26,8 @@ from etude_metrics.api.kept import Kept
 from etude_metrics.api.known import Known
 from etude_metrics.api.live import live
 from etude_metrics.api.pace import Pace
-from etude_metrics.api.problems import Problem, answer_problems, described
+from etude_metrics.api.problem_answers import answer_problems
+from etude_metrics.api.problems import Problem, described
 from etude_metrics.api.queries import Queries
 from etude_metrics.api.session import session
 from etude_metrics.api.table import TrialTables

@@ -8,8 +8,8 @@ from prometheus_client import CollectorRegistry, Counter
 
 from etude.events import Envelope, Event, Length, TrialRequested
 from etude.store import SqliteStore
-from etude_metrics.api import create_app
 from etude_metrics.api.access import Access
+from etude_metrics.api.app import create_app
 from etude_metrics.api.known import Known
 from etude_metrics.api.queries import Queries
 from etude_metrics.api.table import TrialTables

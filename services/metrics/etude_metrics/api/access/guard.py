@@ -15,7 +15,8 @@ from etude_metrics.api.access.limiter import Limiter
 from etude_metrics.api.access.rules import SAFE, foreign, is_loopback, needed
 from etude_metrics.api.access.token import Role
 from etude_metrics.api.access.tokens import Caller, Refused, Tokens
-from etude_metrics.api.problems import ProblemError, answer_problem
+from etude_metrics.api.problem_answers import answer_problem
+from etude_metrics.api.problems import ProblemError
 
 _LONGEST_NAME = 100
 COOKIE = "etude_token"
