@@ -1,8 +1,9 @@
-"""A fleet: an installation with a broker and a database of its own, and all that can happen to it."""
+"""A fleet: an installation, and all that can happen to it and to its servers."""
 
 import contextlib
 import shutil
-from collections.abc import Callable, Iterator
+import uuid
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,14 +25,15 @@ NEVER = "1000000"
 class Fleet:
     """Three services and two runners, of which ``two`` reaches the broker through a cable that can be pulled.
 
-    No timer repairs anything within the time of a test: what goes on, goes on because somebody saw that it must.
+    The servers are nobody else's while it is there. No timer repairs anything within the time of a test: what goes on,
+    goes on because somebody saw that it must.
     """
 
     def __init__(self, folder: Path, rabbitmq: RabbitMQ, mongod: Mongod) -> None:
         self.folder = folder
         self.rabbitmq, self.mongod = rabbitmq, mongod
         self.amqp_url = rabbitmq.new_vhost()
-        self.installation = Installation(folder, self.amqp_url, mongod.url, "etude")
+        self.installation = Installation(folder, self.amqp_url, mongod.url, f"chaos_{uuid.uuid4().hex[:8]}")
         self.installation.environment["ETUDE_REPAIR_SECONDS"] = NEVER
         self.cable = Proxy(rabbitmq.port)
 
@@ -134,17 +136,13 @@ def write_config(folder: Path, **overrides: Any) -> Path:
 
 
 @contextlib.contextmanager
-def running_fleet(folder: Path, prepare: Callable[[Fleet], None] | None = None) -> Iterator[Fleet]:
-    """A fleet with servers of its own, all of which are stopped in the end."""
+def running_fleet(folder: Path, rabbitmq: RabbitMQ, mongod: Mongod) -> Iterator[Fleet]:
+    """A fleet on these servers, which run in the end whatever happened to them; all of its processes are stopped."""
     with contextlib.ExitStack() as ends:
-        rabbitmq, mongod = RabbitMQ(folder / "rabbitmq"), Mongod(folder / "mongod")
-        ends.callback(rabbitmq.kill)
-        rabbitmq.start()
-        ends.callback(mongod.kill)
-        mongod.start()
         fleet = Fleet(folder, rabbitmq, mongod)
+        ends.callback(rabbitmq.remove_vhost, fleet.amqp_url)
+        ends.callback(mongod.restore)
+        ends.callback(rabbitmq.restore)
         ends.callback(fleet.stop)
-        if prepare is not None:
-            prepare(fleet)
         fleet.start()
         yield fleet

@@ -4,6 +4,7 @@
 """
 
 import argparse
+import contextlib
 import random
 import sys
 import tempfile
@@ -13,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.chaos.fleet import RUNNERS, SERVICES, Fleet, running_fleet
+from tests.e2e.installation import running_servers
 
 _AT_ONCE = 3
 _CALM_SECONDS = (1.0, 8.0)
@@ -87,7 +89,9 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=30.0)
     parser.add_argument("--seed", type=int, default=1)
     asked = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="etude-soak-") as name, running_fleet(Path(name)) as fleet:
+    with contextlib.ExitStack() as ends:
+        folder = Path(ends.enter_context(tempfile.TemporaryDirectory(prefix="etude-soak-")))
+        fleet = ends.enter_context(running_fleet(folder, *ends.enter_context(running_servers(folder))))
         soak = Soak(fleet, asked.seed)
         soak.run(asked.minutes * 60)
         print("healed; waiting for the searches to complete", flush=True)

@@ -1,18 +1,21 @@
 """Whatever dies, stops or is cut off, a search ends complete, and the audit finds nothing wrong with it."""
 
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.chaos.fleet import RUNNERS, SERVICES, Fleet, running_fleet
+from tests.servers.mongod import Mongod
+from tests.servers.rabbitmq import RabbitMQ
 
 LONGER_THAN_A_LEASE = 6.0  # ETUDE_RUNNER_TIMEOUT is 4
 
 
 @pytest.fixture
-def fleet(tmp_path: Path):  # type: ignore[no-untyped-def]
-    with running_fleet(tmp_path) as made:
+def fleet(tmp_path: Path, rabbitmq: RabbitMQ, mongod: Mongod) -> Iterator[Fleet]:
+    with running_fleet(tmp_path, rabbitmq, mongod) as made:
         yield made
 
 

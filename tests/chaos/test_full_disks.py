@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from tests.chaos.fleet import MODEL, Fleet, running_fleet, write_config
+from tests.servers.mongod import Mongod
+from tests.servers.rabbitmq import RabbitMQ
 
 FULL_SECONDS = 8.0
 
@@ -54,8 +56,8 @@ def fills_up_and_is_freed(fleet: Fleet, fill: Callable[[], Path]) -> None:
 
 
 @pytest.mark.parametrize("what", ["work", "storage"])
-def test_of_reports_or_artifacts(tmp_path: Path, what: str) -> None:
-    with small_disk(tmp_path / what, 64) as fill, running_fleet(tmp_path) as fleet:
+def test_of_reports_or_artifacts(tmp_path: Path, rabbitmq: RabbitMQ, mongod: Mongod, what: str) -> None:
+    with small_disk(tmp_path / what, 64) as fill, running_fleet(tmp_path, rabbitmq, mongod) as fleet:
         fills_up_and_is_freed(fleet, fill)
 
 
@@ -85,8 +87,12 @@ def until(condition: Callable[[], bool], seconds: float, log: Path) -> None:
         time.sleep(0.05)
 
 
-def test_of_the_database(tmp_path: Path) -> None:
-    with small_disk(tmp_path / "mongod" / "data", 512) as fill, running_fleet(tmp_path) as fleet:
+def test_of_the_database(tmp_path: Path, rabbitmq: RabbitMQ) -> None:
+    mongod = Mongod(tmp_path / "mongod")
+    with small_disk(mongod.folder / "data", 512) as fill, contextlib.ExitStack() as ends:
+        ends.callback(mongod.kill)
+        mongod.start()
+        fleet = ends.enter_context(running_fleet(tmp_path, rabbitmq, mongod))
         experiment_id = fleet.create()
         fleet.goes_on(experiment_id)
         ballast = fill()

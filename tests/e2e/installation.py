@@ -215,15 +215,24 @@ def running_installation(folder: Path, rabbitmq: RabbitMQ, mongod: Mongod) -> It
 
 
 @contextlib.contextmanager
+def running_servers(folder: Path) -> Iterator[tuple[RabbitMQ, Mongod]]:
+    """A broker and a database that nobody else uses."""
+    rabbitmq, mongod = RabbitMQ(folder / "rabbitmq"), Mongod(folder / "mongod")
+    try:
+        rabbitmq.start()
+        mongod.start()
+        yield rabbitmq, mongod
+    finally:
+        mongod.kill()
+        rabbitmq.kill()
+
+
+@contextlib.contextmanager
 def whole_installation() -> Iterator[Installation]:
     """One with a broker and a database of its own, for what is no test; all of it is gone afterwards."""
     with contextlib.ExitStack() as ends:
         folder = Path(ends.enter_context(tempfile.TemporaryDirectory(prefix="etude-")))
-        rabbitmq, mongod = RabbitMQ(folder / "rabbitmq"), Mongod(folder / "mongod")
-        ends.callback(rabbitmq.kill)
-        rabbitmq.start()
-        ends.callback(mongod.kill)
-        mongod.start()
+        rabbitmq, mongod = ends.enter_context(running_servers(folder))
         made = Installation(folder, rabbitmq.new_vhost(), mongod.url, "etude")
         made.preload()
         ends.callback(made.stop)

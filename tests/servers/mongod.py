@@ -69,6 +69,12 @@ class Mongod:
         """Let it go on."""
         self._signal(signal.SIGCONT)
 
+    def restore(self) -> None:
+        """Let it run, whatever was done to it."""
+        if not self.is_running:
+            self.start()
+        self.resume()
+
     @property
     def is_running(self) -> bool:
         """Is there a process? It ends itself when its disk is full."""

@@ -132,6 +132,13 @@ class RabbitMQ:
         for process in self._family():
             process.resume()
 
+    def restore(self) -> None:
+        """Let it run, whatever was done to it."""
+        self.resume()
+        if self._process is None or self._process.poll() is not None:
+            self.kill()
+            self.start()
+
     def kill(self) -> None:
         """kill -9, of the broker and its helpers, also at the end of tests: nobody needs what it keeps."""
         if self._process is None:
