@@ -9,7 +9,7 @@ CODE := shared services tests examples bench docs/screenshots
 # The tests start hundreds of Pythons, each of which would compile everything that it imports.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help demo test unit simulate soak lint types servers generate bench-quality bench-peers bench-decisions bench-scheduling bench-trial-start bench-busy-slots bench-query-scale screenshots clean
+.PHONY: help demo test every-test unit simulate soak lint types servers generate bench-quality bench-peers bench-decisions bench-scheduling bench-trial-start bench-busy-slots bench-query-scale screenshots clean
 
 help:
 	@echo "make demo      tune a small network on this machine (a minute)"
@@ -24,7 +24,10 @@ help:
 demo: $(VENV)/.demo
 	$(BIN)/etude run examples/digits/adaptive.yaml examples/digits
 
-test: $(VENV)/.tests servers lint types
+test: $(VENV)/.tests servers lint
+	@$(MAKE) --no-print-directory --jobs 2 types every-test
+
+every-test: $(VENV)/.tests
 	$(BIN)/python -m pytest tests -n 3 --dist worksteal
 
 unit: $(VENV)/.tests

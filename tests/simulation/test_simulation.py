@@ -8,7 +8,7 @@ from tests.simulation.clock import run_virtually
 from tests.simulation.simulate import EXPERIMENTS, simulate
 from tests.simulation.world import METRICS, World
 
-SEEDS = 30
+SEEDS = 20
 
 
 @pytest.mark.parametrize("seed", range(SEEDS))

@@ -204,7 +204,7 @@ def test_no_slot_is_given_twice_gangs_are_whole_and_nothing_starves(policy: type
 LONGEST = 5
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.integers(0, 2**32))
 def test_weights_are_respected_within_one_trial_over_time(seed: int) -> None:
     dice = random.Random(seed)
