@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import ctypes
+import socket
 import sys
 from datetime import timedelta
 from functools import partial
@@ -13,10 +14,10 @@ import uvicorn
 from pydantic import Field, SecretStr
 
 from etude.bus.amqp import AmqpBus
-from etude.errors import Unavailable
+from etude.errors import Failure, Unavailable
 from etude.service.logs import log_as_json
 from etude.service.runtime import run, until_available
-from etude.service.settings import Settings
+from etude.service.settings import Settings, from_environment
 from etude.store.mongo import MongoStore
 from etude_metrics.api.access import Access
 from etude_metrics.api.access.rules import is_loopback
@@ -28,6 +29,7 @@ from etude_metrics.service import MetricsService
 _PACE = Pace(known_seconds=0.2, recent_seconds=1.0, rest=20.0, patience=0.02)
 _SWITCH_SECONDS = 0.001  # the database driver works in threads, each of which waits for the others
 _M_ARENA_MAX = -8  # of glibc: so that these threads do not keep memory, each for itself
+_BACKLOG = 2048
 _log = structlog.get_logger()
 
 
@@ -67,18 +69,34 @@ class _Server(uvicorn.Server):
         """Leave them alone."""
 
 
-def _address(server: uvicorn.Server, host: str) -> str:
+def listen(host: str, port: int) -> socket.socket:
+    """Take the address before anything else is begun: who asks too early waits.
+
+    Raises
+    ------
+    Failure
+        It cannot be had.
+    """
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        family, *_, address = min(found, key=lambda one: one[0] != socket.AF_INET)  # "localhost" may be both
+        return socket.create_server(address[:2], family=family, backlog=_BACKLOG)
+    except OSError as error:
+        raise Failure(f"the API cannot listen on {host}:{port} (ETUDE_API_HOST, ETUDE_API_PORT): {error}") from None
+
+
+def _address(listener: socket.socket, host: str) -> str:
     """Where the page is; of port 0, the port that the system chose."""
-    ports = [socket.getsockname()[1] for one in getattr(server, "servers", []) for socket in one.sockets]
-    return f"http://{host}:{ports[0]}" if ports else ""
+    return f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
 
 
 async def main(stop: asyncio.Event) -> None:
     """Serve until told to stop; ``/healthz`` and ``/readyz`` answer from the first moment."""
-    settings = MetricsSettings()
+    settings = from_environment(MetricsSettings)
     log_as_json("metrics", settings.log_level)
     store = MongoStore(settings.mongo_url, settings.database)
     bus = AmqpBus(settings.amqp_url, name="metrics", pools=(settings.pool,))
+    listener = listen(settings.api_host, settings.api_port)
     service = MetricsService(bus, store, grace=timedelta(seconds=settings.grace_seconds))
 
     async def ready() -> str | None:
@@ -103,15 +121,12 @@ async def main(stop: asyncio.Event) -> None:
         studio=studio,
         requeue=bus.requeue,
     )
-    config = uvicorn.Config(
-        app, host=settings.api_host, port=settings.api_port, log_config=None, access_log=False, lifespan="off"
-    )
-    server = _Server(config)
-    serving = asyncio.create_task(server.serve())
+    server = _Server(uvicorn.Config(app, log_config=None, access_log=False, lifespan="off"))
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
     if await until_available("MongoDB", store.open, stop):
         await bus.start()
         await service.start()
-        ready = partial(_log.info, "ready", page=_address(server, settings.api_host))
+        ready = partial(_log.info, "ready", page=_address(listener, settings.api_host))
         telling = asyncio.create_task(bus.tell_when_connected(ready))
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait([stopping, serving], return_when=asyncio.FIRST_COMPLETED)

@@ -12,7 +12,7 @@ from etude.bus.amqp import AmqpBus
 from etude.service.clock import utc_now
 from etude.service.logs import log_as_json
 from etude.service.runtime import run, until_available
-from etude.service.settings import Settings
+from etude.service.settings import Settings, from_environment
 from etude.store.mongo import MongoStore
 from etude_scheduler.policies import named
 from etude_scheduler.scheduler import Timing
@@ -36,7 +36,7 @@ class SchedulerSettings(Settings):
 
 async def main(stop: asyncio.Event) -> None:
     """Serve until told to stop."""
-    settings = SchedulerSettings()
+    settings = from_environment(SchedulerSettings)
     log_as_json("scheduler", settings.log_level)
     policy = named(settings.policy)
     store = MongoStore(settings.mongo_url, settings.database)

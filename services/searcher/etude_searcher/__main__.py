@@ -9,7 +9,7 @@ from etude.bus.amqp import AmqpBus
 from etude.service.clock import utc_now
 from etude.service.logs import log_as_json
 from etude.service.runtime import run, until_available
-from etude.service.settings import Settings
+from etude.service.settings import Settings, from_environment
 from etude.store.mongo import MongoStore
 from etude_searcher.service import SearcherService
 
@@ -18,7 +18,7 @@ log = structlog.get_logger("etude.searcher")
 
 async def main(stop: asyncio.Event) -> None:
     """Serve until told to stop."""
-    settings = Settings()
+    settings = from_environment(Settings)
     log_as_json("searcher", settings.log_level)
     store = MongoStore(settings.mongo_url, settings.database)
     bus = AmqpBus(settings.amqp_url, name="searcher", pools=(settings.pool,))

@@ -11,6 +11,7 @@ from etude.bus import MemoryBroker, MemoryBus
 from etude.events import Envelope, Event, ModelDefinition, RunnerChangeRequested
 from etude.home import LOCAL_DATABASE
 from etude.service.clock import utc_now
+from etude.service.settings import from_environment
 from etude.store import SqliteStore
 from etude_metrics.api.queries import Queries
 from etude_metrics.service import MetricsService
@@ -143,7 +144,7 @@ class System:
             threads_per_slot=threads_per_slot(len(self.slots)),
             temporary_prefix=folder.temporary_prefix,
         )
-        self._launcher = ZygoteLauncher(work, PreloadSettings().preload)
+        self._launcher = ZygoteLauncher(work, from_environment(PreloadSettings).preload)
         outbox = Outbox(self._bus, Spool(work / "spool.db"))
         name = _RUNNER if folder.is_ours else f"{_RUNNER}-{self._session}"
         isolating = IsolatingLauncher(

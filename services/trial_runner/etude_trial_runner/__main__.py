@@ -10,11 +10,12 @@ from pydantic import Field
 
 from etude.artifacts import fetch_model_definition
 from etude.bus.amqp import AmqpBus, Declares
+from etude.errors import Failure
 from etude.events import ModelDefinition
 from etude.service.clock import utc_now
 from etude.service.logs import log_as_json
 from etude.service.runtime import run
-from etude.service.settings import Settings
+from etude.service.settings import Settings, from_environment
 from etude_trial_runner.address import own_address
 from etude_trial_runner.agent import Agent, Machine
 from etude_trial_runner.allocation import Patience
@@ -66,7 +67,13 @@ class RunnerSettings(Settings, PreloadSettings):
 
 
 async def open_work_folder(path: Path, stop: asyncio.Event) -> tuple[WorkFolder, Spool] | None:
-    """The folder of this runner, cleared, and its spool, once the disk has space; None if told to stop."""
+    """The folder of this runner, cleared, and its spool, once the disk has space; None if told to stop.
+
+    Raises
+    ------
+    Failure
+        The folder cannot be used, for another reason than want of space.
+    """
     opened: list[tuple[WorkFolder, Spool]] = []
 
     async def begin() -> None:
@@ -78,17 +85,20 @@ async def open_work_folder(path: Path, stop: asyncio.Event) -> tuple[WorkFolder,
             folder.close()
             raise
 
-    await until_begun(
-        begin,
-        lambda: not stop.is_set(),
-        lambda reason: log.error("the runner waits for space on the disk", folder=str(path), reason=reason),
-    )
+    try:
+        await until_begun(
+            begin,
+            lambda: not stop.is_set(),
+            lambda reason: log.error("the runner waits for space on the disk", folder=str(path), reason=reason),
+        )
+    except OSError as error:
+        raise Failure(f"the runner cannot use {path}: {error}; ETUDE_WORK names another folder") from None
     return opened[0] if opened else None
 
 
 async def main(stop: asyncio.Event) -> None:
     """Serve until told to stop; then drain."""
-    settings = RunnerSettings()
+    settings = from_environment(RunnerSettings)
     forget_variables(("ETUDE_AMQP_URL", "ETUDE_MONGO_URL"))  # a trial's process has no business with either
     hide_memory()
     session = new_session()

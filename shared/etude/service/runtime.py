@@ -2,18 +2,25 @@
 
 import asyncio
 import signal
+import sys
 from collections.abc import Awaitable, Callable
 from importlib.util import find_spec
 
 import structlog
 
-from etude.errors import Unavailable
+from etude.errors import Failure, Unavailable
 
 log = structlog.get_logger("etude.service")
 
 
 def run(main: Callable[[asyncio.Event], Awaitable[None]]) -> None:
-    """Run a service until SIGTERM or SIGINT, which set the event that ``main`` is given."""
+    """Run a service until SIGTERM or SIGINT, which set the event that ``main`` is given.
+
+    Raises
+    ------
+    SystemExit
+        The service cannot begin or go on with what its environment gives it; the text says what is to be mended.
+    """
 
     async def supervised() -> None:
         stop = asyncio.Event()
@@ -22,12 +29,15 @@ def run(main: Callable[[asyncio.Event], Awaitable[None]]) -> None:
             loop.add_signal_handler(number, stop.set)
         await main(stop)
 
-    if find_spec("uvloop"):
-        import uvloop
+    try:
+        if find_spec("uvloop"):
+            import uvloop
 
-        uvloop.run(supervised())
-    else:
-        asyncio.run(supervised())
+            uvloop.run(supervised())
+        else:
+            asyncio.run(supervised())
+    except Failure as failure:
+        sys.exit(str(failure))
 
 
 async def until_available(what: str, attempt: Callable[[], Awaitable[None]], stop: asyncio.Event) -> bool:

@@ -14,10 +14,11 @@ from pymongo.errors import (
     DocumentTooLarge,
     ExecutionTimeout,
     OperationFailure,
+    PyMongoError,
     WTimeoutError,
 )
 
-from etude.errors import Unavailable
+from etude.errors import Failure, Unavailable
 from etude.store.errors import ConflictError, DuplicateKeyError, UnstorableError
 from etude.store.port import Above, Below, Document, In, Where
 from etude.store.schema import COLLECTIONS, Collection
@@ -41,16 +42,21 @@ class MongoStore:
 
     Raises
     ------
+    Failure
+        The URL cannot be read.
     Unavailable
         From every method: MongoDB does not answer now.
     """
 
     def __init__(self, url: str, database: str = "etude") -> None:
-        self._client: AsyncIOMotorClient[Document] = AsyncIOMotorClient(
-            url, serverSelectionTimeoutMS=_SELECTION_MS, connectTimeoutMS=_SELECTION_MS, appname="etude"
-        )
         concern = WriteConcern(w="majority", j=True, wtimeout=_WRITE_MS)
-        self._database = self._client.get_database(database, write_concern=concern)
+        try:
+            self._client: AsyncIOMotorClient[Document] = AsyncIOMotorClient(
+                url, serverSelectionTimeoutMS=_SELECTION_MS, connectTimeoutMS=_SELECTION_MS, appname="etude"
+            )
+            self._database = self._client.get_database(database, write_concern=concern)
+        except (ValueError, PyMongoError) as error:
+            raise Failure(f"ETUDE_MONGO_URL and ETUDE_DATABASE cannot be used: {error}") from None
 
     async def open(self) -> None:
         """Connect, and create indexes that are missing."""

@@ -3,7 +3,8 @@
 import pytest
 from pydantic import ValidationError
 
-from etude_metrics.__main__ import MetricsSettings
+from etude.errors import Failure
+from etude_metrics.__main__ import MetricsSettings, listen
 
 
 @pytest.mark.parametrize(
@@ -36,3 +37,11 @@ def test_a_short_admin_token_is_refused_and_a_good_one_is_not_shown() -> None:
 def test_an_origin_is_one_origin(origin: str) -> None:
     with pytest.raises(ValidationError):
         MetricsSettings(allowed_origins=[origin])
+
+
+def test_an_address_that_another_has_is_said_at_once() -> None:
+    with (
+        listen("localhost", 0) as taken,
+        pytest.raises(Failure, match=r"ETUDE_API_PORT.*[Aa]ddress already in use"),
+    ):
+        listen("127.0.0.1", taken.getsockname()[1])

@@ -5,12 +5,13 @@ from collections.abc import Mapping
 from importlib.metadata import entry_points
 from typing import Any, ClassVar
 
+from etude.errors import Failure
 from etude_scheduler.claim import Claim
 
 _GROUP = "etude.scheduling_policies"
 
 
-class UnknownPolicyError(ValueError):
+class UnknownPolicyError(Failure):
     """A policy that is not installed."""
 
 

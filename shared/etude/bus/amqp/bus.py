@@ -1,6 +1,7 @@
 """AmqpBus: the connection to RabbitMQ that services hold, and its supervisor."""
 
 import asyncio
+import contextlib
 import random
 from collections.abc import Callable, Sequence
 
@@ -15,7 +16,7 @@ from etude.bus.delivery import Outcome, Refusals, deliver, deliver_letters
 from etude.bus.errors import BusClosedError
 from etude.bus.port import DeadLetter, Handler, LetterHandler
 from etude.bus.topology import QUEUE_HEADER, REASON_HEADER, Queue, dead_letters
-from etude.errors import Unavailable
+from etude.errors import Failure, Unavailable
 from etude.events import Envelope
 
 log = structlog.get_logger("etude.bus")
@@ -24,6 +25,15 @@ _PATIENCE = 30.0
 _LONGEST_PATIENCE = 300.0
 _HEARTBEAT_SECONDS = 20
 _LONGEST_PAUSE = 5.0
+
+
+def _broker(url: str) -> URL:
+    """The parsed URL; what is wrong is said without the password in it."""
+    with contextlib.suppress(ValueError):
+        parsed = URL(url)
+        if parsed.scheme in ("amqp", "amqps") and parsed.host:
+            return parsed
+    raise Failure("ETUDE_AMQP_URL is not the address of a broker: amqp://user:password@host:5672/ is wanted")
 
 
 class AmqpBus:
@@ -35,6 +45,11 @@ class AmqpBus:
     name : shown in RabbitMQ's management pages
     pools : resource pools whose queues are to exist
     declares : what to do about queues that do not exist yet
+
+    Raises
+    ------
+    Failure
+        The URL is none of a broker.
     """
 
     def __init__(
@@ -44,7 +59,7 @@ class AmqpBus:
         pools: Sequence[str] = ("default",),
         declares: Declares = Declares.QUEUES,
     ) -> None:
-        parsed = URL(url)
+        parsed = _broker(url)
         self._url = parsed if "heartbeat" in parsed.query else parsed.update_query(heartbeat=_HEARTBEAT_SECONDS)
         self._name = name
         self._definitions = Definitions(tuple(dict.fromkeys(("default", *pools))))

@@ -2,12 +2,16 @@
 
 import asyncio
 import contextlib
+import os
+import subprocess
+import sys
 
 import pytest
 
-from etude.errors import Unavailable
+from etude.errors import Failure, Unavailable
 from etude.service.runtime import every, until_available
-from etude.service.settings import Settings
+from etude.service.settings import Settings, from_environment
+from etude_trial_runner.preload import PreloadSettings
 
 
 async def fast(seconds: float) -> None:
@@ -66,5 +70,32 @@ def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_a_setting_that_makes_no_sense_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ETUDE_LOG_LEVEL", "LOUD")
-    with pytest.raises(ValueError, match="log_level"):
-        Settings()
+    monkeypatch.setenv("ETUDE_REPAIR_SECONDS", "soon")
+    with pytest.raises(Failure, match=r"ETUDE_LOG_LEVEL: .*; ETUDE_REPAIR_SECONDS: .*number"):
+        from_environment(Settings)
+
+
+def test_a_list_that_is_no_json_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ETUDE_PRELOAD", "torch")
+    with pytest.raises(Failure, match=r'"preload".*ETUDE_PRELOAD=\["torch"\]'):
+        from_environment(PreloadSettings)
+
+
+@pytest.mark.parametrize(
+    ("service", "name", "value", "said"),
+    [
+        ("searcher", "ETUDE_LOG_LEVEL", "LOUD", "ETUDE_LOG_LEVEL: "),
+        ("searcher", "ETUDE_AMQP_URL", "garbage", "ETUDE_AMQP_URL "),
+        ("searcher", "ETUDE_MONGO_URL", "mongodb://host:port/", "ETUDE_MONGO_URL "),
+        ("searcher", "ETUDE_DATABASE", "a b", "ETUDE_DATABASE "),
+        ("scheduler", "ETUDE_POLICY", "luck", "no scheduling policy 'luck' is installed; there are: fair_share"),
+        ("metrics", "ETUDE_API_HOST", "192.0.2.1", "192.0.2.1:8080 (ETUDE_API_HOST, ETUDE_API_PORT)"),
+        ("trial_runner", "ETUDE_WORK", "/proc/nowhere", "ETUDE_WORK names another folder"),
+    ],
+)
+def test_a_service_that_cannot_begin_says_why_in_one_line(service: str, name: str, value: str, said: str) -> None:
+    command = [sys.executable, "-m", f"etude_{service}"]
+    ended = subprocess.run(command, env={**os.environ, name: value}, capture_output=True, text=True, timeout=60)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert said in ended.stderr
+    assert ended.stderr.count("\n") == 1
