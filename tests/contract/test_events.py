@@ -17,7 +17,7 @@ NAMED_IN_THE_DESIGN = {
     "experiment": "created pause-requested activate-requested cancel-requested kill-requested change-requested "
     "archive-requested delete-requested retry-requested resync-requested change-refused rejected paused "
     "activated progressed completed failed canceled deleted",
-    "trial": "requested continued paused closed exited",
+    "trial": "requested continued paused closed exited progressed",
     "allocation": "granted extended released revoked started ended",
     "runner": "joined heartbeat draining left logged change-requested",
     "pool": "reported",

@@ -33,6 +33,7 @@ class Waits(Story):
         super().__init__()
         self.over: list[tuple[float, str]] = []
         self._granted: dict[tuple[str, int], int] = {}  # to the lease number
+        self._closed: set[tuple[str, int]] = set()  # whose requests are told once more, with others of their decision
         self._since: dict[tuple[str, str, int], datetime] = {}
 
     def published(self, envelope: Envelope) -> None:
@@ -43,7 +44,9 @@ class Waits(Story):
             case TrialContinued(trial_id=trial_id) | TrialPaused(trial_id=trial_id) | TrialClosed(trial_id=trial_id):
                 for what in ("report", "request", "grant"):
                     self._end(what, envelope, trial_id)
-            case TrialRequested(trial_id=trial_id) if (envelope.experiment, trial_id) not in self._granted:
+                if isinstance(envelope.data, TrialClosed):
+                    self._closed.add((envelope.experiment, trial_id))
+            case TrialRequested(trial_id=trial_id) if not self._is_known(envelope.experiment, trial_id):
                 self._begin("request", envelope, trial_id)
             case AllocationEnded(trial_id=trial_id, lease_number=lease_number):
                 if self._granted.get((envelope.experiment, trial_id)) == lease_number:  # and not told once more
@@ -54,6 +57,9 @@ class Waits(Story):
                 self._begin("grant", envelope, trial_id)
             case AllocationStarted(trial_id=trial_id):
                 self._end("grant", envelope, trial_id)
+
+    def _is_known(self, experiment: str, trial_id: int) -> bool:
+        return (experiment, trial_id) in self._granted or (experiment, trial_id) in self._closed
 
     def _begin(self, what: str, envelope: Envelope, trial_id: int) -> None:
         self._since.setdefault((what, envelope.experiment, trial_id), virtual_now())

@@ -5,7 +5,7 @@ import structlog
 from etude.document_version import VERSION_FIELD
 from etude.store import Document, DocumentStore
 from etude.store.schema import EXPERIMENT_VIEWS, TRIAL_VIEWS
-from etude_metrics.views import new_experiment, new_trial
+from etude_metrics.views import TRIAL_FORMAT, kept_length, new_experiment, new_trial
 
 log = structlog.get_logger("etude.metrics")
 
@@ -13,13 +13,14 @@ _AT_ONCE = 1000
 
 
 async def upgrade_views(store: DocumentStore) -> int:
-    """Give views without a format the fields that they lack; returns how many there were.
+    """Give views of earlier formats the fields that they lack; returns how many there were.
 
-    Versions before the field existed wrote fewer fields, each of which has a value that says "not known".
+    Each field has a value that says "not known", or follows from others.
     """
     upgraded = 0
-    for collection in (EXPERIMENT_VIEWS, TRIAL_VIEWS):
-        while old := await store.find(collection, {VERSION_FIELD: None}, limit=_AT_ONCE):
+    earlier = [(EXPERIMENT_VIEWS, None), *((TRIAL_VIEWS, version) for version in (None, *range(1, TRIAL_FORMAT)))]
+    for collection, version in earlier:
+        while old := await store.find(collection, {VERSION_FIELD: version}, limit=_AT_ONCE):
             await store.put(collection, [_completed(view) for view in old])
             upgraded += len(old)
     if upgraded:
@@ -29,5 +30,6 @@ async def upgrade_views(store: DocumentStore) -> int:
 
 def _completed(view: Document) -> Document:
     if "trial_id" in view:
-        return {**new_trial(view["experiment_id"], view["trial_id"]), **view}
+        trial = {**new_trial(view["experiment_id"], view["trial_id"]), **view, VERSION_FIELD: TRIAL_FORMAT}
+        return {**trial, "trained": max(trial["trained"], kept_length(trial))}
     return {**new_experiment(view["_id"]), **view}

@@ -30,6 +30,7 @@ from etude.events import (
     TrialContinued,
     TrialExited,
     TrialPaused,
+    TrialProgressed,
     TrialRequested,
     ValidationCompleted,
 )
@@ -43,6 +44,8 @@ _STATES = {
     ExperimentCanceled: "canceled",
 }
 DELETED = "deleted"
+TRIAL_FORMAT = 2
+"""Of the documents of trials. The second knows how far a trial was ``trained``."""
 TRIAL_STATES = ("requested", "waiting", "running", "paused", *(reason.value for reason in CloseReason))
 OVER = frozenset(reason.value for reason in CloseReason)
 _EXTENSIBLE = (CloseReason.STOPPED.value, CloseReason.FINISHED.value)
@@ -103,7 +106,7 @@ def new_trial(experiment_id: str, trial_id: int) -> Document:
     """A trial of which nothing is known yet."""
     return {
         "_id": f"{experiment_id}/{trial_id}",
-        VERSION_FIELD: 1,
+        VERSION_FIELD: TRIAL_FORMAT,
         "experiment_id": experiment_id,
         "trial_id": trial_id,
         "version": 0,  # that of its experiment when it last changed
@@ -116,6 +119,7 @@ def new_trial(experiment_id: str, trial_id: int) -> Document:
         "target": None,
         "first_target": None,
         "paused_at": None,
+        "trained": 0,
         "length": None,
         "metrics": None,
         "best": None,
@@ -212,7 +216,11 @@ def tell_trial(view: Document, envelope: Envelope, experiment: Document) -> None
             view["exited"], view["restarts"] = True, event.restarts
             view["detail"], view["log_tail"] = event.detail, event.log_tail
         case AllocationStarted() if event.lease_number >= view["lease_number"]:
+            if event.lease_number > view["lease_number"]:
+                view["trained"] = kept_length(view)  # what an earlier lease trained beyond that is trained again
             view["lease_number"], view["runner_id"] = event.lease_number, event.runner_id
+        case TrialProgressed() if event.lease_number >= view["lease_number"]:
+            view["trained"] = max(view["trained"], event.length.amount)
         case AllocationEnded() if event.lease_number > view["ended_lease"]:
             view["ended_lease"] = event.lease_number
             if event.reason is EndReason.FAILED and not view["exited"]:
@@ -224,7 +232,14 @@ def tell_trial(view: Document, envelope: Envelope, experiment: Document) -> None
                 view["checkpoint"] = {"uri": event.uri, "length": length}
         case ValidationCompleted():
             _validated(view, event, experiment)
+    view["trained"] = max(view["trained"], kept_length(view))
     view["state"] = _state(view)
+
+
+def kept_length(trial: Document) -> int:
+    """How far a trial has come for good: its longest validation or checkpoint."""
+    saved: int = trial["checkpoint"]["length"] if trial["checkpoint"] else 0
+    return max(saved, trial["length"] or 0)
 
 
 def count_before_first_result(experiment: Document, trial: Document) -> None:
@@ -234,10 +249,9 @@ def count_before_first_result(experiment: Document, trial: Document) -> None:
     """
     under_way = experiment["before_first_result"]
     under_way.pop(str(trial["trial_id"]), None)
-    if trial["first_target"] and trial["length"] and trial["close_reason"] is None:
-        share = trial["length"] / trial["first_target"]
-        if share < 1:
-            under_way[str(trial["trial_id"])] = share
+    target = trial["first_target"]
+    if target and trial["trained"] and (trial["length"] or 0) < target and trial["close_reason"] is None:
+        under_way[str(trial["trial_id"])] = min(trial["trained"] / target, 1.0)
     searcher = (experiment["config"] or {}).get("searcher") or {}
     if trials := searcher.get("max_trials") or (1 if searcher.get("name") == "single" else 0):
         reached = experiment["decided"] + _BEFORE_RESULT * sum(under_way.values()) / trials

@@ -93,7 +93,7 @@ class Display:
             return
         running = await self._trials("running")
         waits = await self._why_it_waits(running)
-        at = ", ".join(f"{trial['trial_id']} at {trial['length'] or 0}" for trial in running)
+        at = ", ".join(f"{trial['trial_id']} at {trial['trained']}" for trial in running)
         line = (
             f"{experiment['state']} {experiment['progress']:.0%}, {_count(experiment['trials'])}, "
             f"{_found(experiment)}" + (f"; running: {at}" if at else f"; waiting: {waits}" if waits else "")
@@ -172,7 +172,7 @@ def _running(experiment: dict[str, Any], trials: list[dict[str, Any]]) -> Render
         value = (trial["metrics"] or {}).get(metric)
         table.add_row(
             str(trial["trial_id"]),
-            str(trial["length"] or 0),
+            str(trial["trained"]),
             f"{target} {unit}",
             "-" if value is None else f"{value:.4g}",
             inline(trial["hyperparameters"]),
@@ -194,7 +194,7 @@ def _best_table(experiment: dict[str, Any], trials: list[dict[str, Any]]) -> Tab
             str(trial["trial_id"]),
             f"{best['value']:.6g}",
             str(best["length"]),
-            str(trial["length"] or 0),
+            str(trial["trained"]),
             trial["state"],
             inline(trial["hyperparameters"]),
         )

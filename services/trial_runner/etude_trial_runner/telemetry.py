@@ -1,4 +1,4 @@
-"""Telemetry of one allocation: log lines and training metrics, gathered for a moment and sent together."""
+"""Telemetry of one allocation: log lines, training metrics and progress, gathered for a moment and sent together."""
 
 import asyncio
 import contextlib
@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-from etude.events import Event, Length, LogLine, LogWritten, TrainingPoint, TrainingReported
+from etude.events import Event, Length, LogLine, LogWritten, TrainingPoint, TrainingReported, TrialProgressed
 from etude.service.clock import Clock
 
 _TAIL = 50
@@ -19,6 +19,7 @@ _MOST_LINES = 1000
 _MOST_A_SECOND = 2**18  # characters
 _LINE_COSTS = 64
 _ONE_SECOND = timedelta(seconds=1)
+_PROGRESS_EVERY = timedelta(seconds=5)
 
 
 class Telemetry:
@@ -40,6 +41,7 @@ class Telemetry:
         self._clock = clock
         self._lines: list[LogLine] = []
         self._points: list[TrainingPoint] = []
+        self._progressed = clock()
         self._first = 0
         self._tail: deque[str] = deque(maxlen=_TAIL)
         self._errors: deque[str] = deque(maxlen=_TAIL)
@@ -101,6 +103,9 @@ class Telemetry:
         ids = {"trial_id": self._trial_id, "lease_number": self._lease_number}
         if self._points:
             self._send(TrainingReported(**ids, points=self._points))
+            if (now := self._clock()) - self._progressed >= _PROGRESS_EVERY:
+                self._send(TrialProgressed(**ids, length=self._points[-1].length))
+                self._progressed = now
             self._points = []
         if self._lines:
             self._send(LogWritten(**ids, first_rank=self._first_rank, first=self._first, lines=self._lines))

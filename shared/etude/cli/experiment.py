@@ -298,7 +298,7 @@ def _trial_row(trial: dict[str, Any]) -> tuple[str, ...]:
     return (
         str(trial["trial_id"]),
         trial["state"],
-        str(trial["length"] or 0),
+        str(trial["trained"]),
         f"{best['value']:.6g}" if best else "-",
         str(best["length"]) if best else "-",
         str(trial["restarts"]),

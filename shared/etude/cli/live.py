@@ -44,6 +44,6 @@ def picture(experiment: dict[str, Any], trials: list[dict[str, Any]]) -> Rendera
     table = Table(*headings, box=None, padding=(0, 2, 0, 0))
     for trial in trials:
         best, drawn = trial["best"], inline(trial["hyperparameters"])
-        cells = (trial["trial_id"], trial["state"], trial["length"], f"{best['value']:.6g}", best["length"], drawn)
+        cells = (trial["trial_id"], trial["state"], trial["trained"], f"{best['value']:.6g}", best["length"], drawn)
         table.add_row(*map(Text, map(str, cells)))
     return Group(facts, "", table)

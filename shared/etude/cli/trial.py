@@ -51,7 +51,7 @@ def describe(experiment_id: Experiment, trial_id: Trial, as_json: AsJson = False
     typer.echo(f"trial {trial_id} is {trial['state']}: {placement['reason']}")
     typer.echo(f"hyperparameters: {inline(trial['hyperparameters']) or '-'}")
     wanted = inline(trial["target"] or {}).replace("=", " ") or "-"
-    typer.echo(f"trained to: {trial['length'] or 0}, wanted: {wanted}, restarts: {trial['restarts']}")
+    typer.echo(f"trained to: {trial['trained']}, wanted: {wanted}, restarts: {trial['restarts']}")
     typer.echo(f"best: {best}, latest: {inline(trial['metrics'] or {}) or '-'}")
     for decision in decisions:
         for reason in decision["reasons"]:
@@ -101,7 +101,7 @@ def _row(trial: dict[str, Any], in_full: bool) -> tuple[str, ...]:
     best = trial["best"] or {"value": None, "length": "-"}
     value = "-" if best["value"] is None else repr(best["value"]) if in_full else f"{best['value']:.6g}"
     drawn = json.dumps(trial["hyperparameters"]) if in_full else inline(trial["hyperparameters"])
-    trained, restarts, runner = str(trial["length"] or 0), str(trial["restarts"]), trial["runner_id"] or "-"
+    trained, restarts, runner = str(trial["trained"]), str(trial["restarts"]), trial["runner_id"] or "-"
     return (str(trial["trial_id"]), trial["state"], trained, value, str(best["length"]), restarts, runner, drawn)
 
 

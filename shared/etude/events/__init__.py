@@ -53,6 +53,7 @@ from etude.events.report import (
     LogWritten,
     TrainingPoint,
     TrainingReported,
+    TrialProgressed,
     ValidationCompleted,
 )
 from etude.events.runner import (
@@ -146,6 +147,7 @@ __all__ = [
     "TrialContinued",
     "TrialExited",
     "TrialPaused",
+    "TrialProgressed",
     "TrialRequested",
     "Unit",
     "ValidationCompleted",

@@ -83,6 +83,16 @@ class TrainingReported(Event):
     points: list[TrainingPoint]
 
 
+class TrialProgressed(Event):
+    """How far the trial has trained, every few seconds, while it has no result to report."""
+
+    type: ClassVar[str] = "etude.trial.progressed.v1"
+
+    trial_id: TrialId
+    lease_number: LeaseNumber
+    length: Length
+
+
 class LogLine(Record):
     """One line of a trial's output."""
 

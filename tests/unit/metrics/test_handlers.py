@@ -18,6 +18,7 @@ from etude.events import (
     TrainingPoint,
     TrainingReported,
     TrialContinued,
+    TrialProgressed,
     TrialRequested,
 )
 from etude.store import SqliteStore
@@ -70,7 +71,9 @@ async def test_progress_grows_before_the_first_result_and_not_with_later_ones(st
 
     searcher = {"name": "random", "metric": "loss", "max_length": 100, "max_trials": 4}
     begun = [created(raw_config(searcher)), requested(1, 100), requested(2, 100)]
-    assert await progress_after(*begun, validation(1, 25, loss=0.5)) == 0.05, "a quarter of 0.8 of one of four"
+    trained = TrialProgressed(trial_id=1, lease_number=1, length=Length.batches(25))
+    assert await progress_after(*begun, trained) == 0.05, "a quarter of 0.8 of one of four"
+    assert await progress_after(validation(1, 25, loss=0.5)) == 0.05
     assert await progress_after(validation(1, 50, loss=0.5), validation(2, 50, loss=0.6)) == 0.2
     assert await progress_after(validation(1, 50, loss=0.5)) == 0.2, "what is told again counts once"
     assert await progress_after(validation(1, 100, loss=0.4)) == 0.2, "of results, the searcher tells"

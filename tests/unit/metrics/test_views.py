@@ -30,6 +30,7 @@ from etude.events import (
     TrialContinued,
     TrialExited,
     TrialPaused,
+    TrialProgressed,
     TrialRequested,
     ValidationCompleted,
 )
@@ -192,12 +193,37 @@ def test_a_result_that_is_no_number_is_shown_and_never_best() -> None:
     assert (view["best"], view["metrics"]) == (None, {"loss": None})
 
 
-def test_the_latest_checkpoint_is_the_longest() -> None:
-    def saved(length: int) -> CheckpointSaved:
-        return CheckpointSaved(
-            trial_id=1, lease_number=1, uri=f"file:///{length}", length=Length.batches(length), files=[]
-        )
+def saved(length: int) -> CheckpointSaved:
+    return CheckpointSaved(trial_id=1, lease_number=1, uri=f"file:///{length}", length=Length.batches(length), files=[])
 
+
+def progressed(length: int, lease_number: int = 1) -> TrialProgressed:
+    return TrialProgressed(trial_id=1, lease_number=lease_number, length=Length.batches(length))
+
+
+def started(lease_number: int) -> AllocationStarted:
+    return AllocationStarted(**IDS, lease_number=lease_number, slots=["a"])
+
+
+@pytest.mark.parametrize(
+    ("events", "trained"),
+    [
+        ([], 0),
+        ([validation(1, 50, loss=0.5)], 50),
+        ([validation(1, 50, loss=0.5), saved(60)], 60),
+        ([started(1), progressed(70), progressed(65)], 70),
+        ([started(1), saved(60), progressed(70), started(1)], 70),
+        ([started(1), saved(60), progressed(70), started(2)], 60),
+        ([started(2), progressed(65, 2), progressed(70, 1)], 65),
+    ],
+)
+def test_a_trial_has_trained_as_far_as_its_latest_lease_tells(events: list[Event], trained: int) -> None:
+    view = trial(REQUESTED, *events)
+    assert view["trained"] == trained
+    assert view["length"] in (None, 50), "which is that of validations alone"
+
+
+def test_the_latest_checkpoint_is_the_longest() -> None:
     assert trial(saved(100), saved(50))["checkpoint"] == {"uri": "file:///100", "length": 100}
 
 

@@ -38,6 +38,7 @@ def trial(trial_id: int, state: str, value: float | None = None, **fields: Any) 
         "trial_id": trial_id,
         "state": state,
         "target": {"batches": 100},
+        "trained": 50,
         "length": 50,
         "metrics": {"loss": value} if value is not None else None,
         "best": {"value": value, "length": 50} if value is not None else None,

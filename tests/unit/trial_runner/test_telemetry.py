@@ -1,8 +1,9 @@
 """Log lines and training metrics are gathered for a moment and sent together."""
 
 import asyncio
+from datetime import timedelta
 
-from etude.events import Event, Length, LogWritten, TrainingReported
+from etude.events import Event, Length, LogWritten, TrainingReported, TrialProgressed
 from etude_trial_runner import telemetry
 from etude_trial_runner.telemetry import Telemetry
 from tests.unit.make import NOW
@@ -65,3 +66,16 @@ async def test_of_too_much_in_a_second_the_rest_is_cut_and_counted(monkeypatch) 
     assert len(lines) == 13
     assert lines[-1] == "... 88 lines were cut: a trial may write 2 KiB a second"
     assert made.tail[-1] == f"{99:0100d}", "the last lines are known nevertheless"
+
+
+async def test_how_far_a_trial_has_come_is_told_every_few_seconds() -> None:
+    sent: list[Event] = []
+    now = NOW
+    made = Telemetry(1, 2, sent.append, lambda: now)
+    for second in range(1, 14):
+        now += timedelta(seconds=1)
+        made.trained(Length.batches(10 * second), {"loss": 1.0})
+        made.flush()
+    progress = [event for event in sent if isinstance(event, TrialProgressed)]
+    assert [(event.lease_number, event.length.amount) for event in progress] == [(2, 50), (2, 100)]
+    await made.close()

@@ -90,6 +90,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "bracket": 0,
         "rungs": [45, 180, 720],
         "target": {"batches": 720},
+        "trained": 190,
         "length": 180,
         "metrics": {"accuracy": 0.91},
         "best": {"value": 0.91, "length": 180, "checkpoint": _URI},

@@ -52,7 +52,10 @@ class ExperimentInFull(Experiment):
 
 
 class Trial(Answer):
-    """A trial. ``length`` and ``best.length`` are in the unit of ``target``."""
+    """A trial. ``trained``, ``length`` and ``best.length`` are in the unit of ``target``.
+
+    ``length`` is that of the latest validation; ``trained`` is further while the trial is on its way to the next.
+    """
 
     experiment_id: str
     trial_id: int
@@ -62,6 +65,7 @@ class Trial(Answer):
     bracket: int = 0
     rungs: list[int] = []
     target: dict[str, int] | None
+    trained: int = 0
     length: int | None
     metrics: dict[str, float | None] | None
     best: dict[str, Any] | None

@@ -18,7 +18,10 @@ from etude_metrics.reading import compact, in_parts
 Page = tuple[list[Document], str | None]
 _TRIALS_KEPT = 30_000  # of all experiments together
 _LISTS_KEPT = 32
-_FIELDS = ("trial_id", "state", "length", "best", "restarts", "lease_number", "runner_id", "requested_at", "ended_at")
+_FIELDS = (
+    *("trial_id", "state", "trained", "length", "best"),
+    *("restarts", "lease_number", "runner_id", "requested_at", "ended_at"),
+)
 _KEPT = tuple(name for name in Trial.model_fields if name != "log_tail")  # that is long, and asked for one by one
 
 

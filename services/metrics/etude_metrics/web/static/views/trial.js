@@ -31,7 +31,7 @@ export async function trial(main, id, trialId) {
     renew(summary,
       facts({
         state: state(now.state),
-        trained: `${length(now.length, now.target)} of ${length(Object.values(now.target ?? {})[0] ?? null, now.target)}`,
+        trained: `${length(now.trained, now.target)} of ${length(Object.values(now.target ?? {})[0] ?? null, now.target)}`,
         [`best ${experiment.metric}`]: now.best ? `${number(now.best.value)} at ${now.best.length}` : "–",
         restarts: String(now.restarts),
         runner: now.runner_id,

@@ -89,7 +89,7 @@ export class TrialTable {
       return h("th", { scope: "col", className, ariaSort: way }, h("button", { type: "button", onclick: turn }, label + mark));
     };
     fill(this.head, h("tr", {}, title("trial", "trial_id", "number"), title("state", "state"), title(`best ${this.metric ?? ""}`, "best", "number"),
-      title("at", "length", "number"), this.columns.map((name) => title(name, `hyperparameters.${name}`, "number")), title("restarts", "restarts", "number")));
+      title("trained", "trained", "number"), this.columns.map((name) => title(name, `hyperparameters.${name}`, "number")), title("restarts", "restarts", "number")));
   }
 
   show() {
@@ -106,7 +106,7 @@ export class TrialTable {
       h("td", { className: "number" }, h("a", { href: `${this.address}/${trial.trial_id}` }, String(trial.trial_id))),
       h("td", {}, state(trial.state)),
       h("td", { className: "number" }, number(trial.best?.value)),
-      h("td", { className: "number" }, length(trial.length, trial.target)),
+      h("td", { className: "number" }, length(trial.trained, trial.target)),
       this.columns.map((name) => h("td", { className: "number" }, name in values ? hyperparameter(values[name]) : "–")),
       h("td", { className: "number" }, String(trial.restarts)));
   }
