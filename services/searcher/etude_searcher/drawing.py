@@ -20,6 +20,9 @@ _REDRAWS = 100
 _TRIES = 10_000
 _MOST_LISTED = 10_000
 _EXPLORE_STREAM = 0xE7
+_PROBE_STREAM = 0x9B
+_PROBES = 300
+_LONGEST_TOLD = 200  # characters of values
 
 
 class NoDrawError(ValueError):
@@ -80,6 +83,24 @@ class Drawing:
             f"none of {_TRIES} draws satisfies constraints: {'; '.join(self._config.constraints)}; "
             "widen the ranges, or the constraints"
         )
+
+    def probe(self) -> None:
+        """Compute conditions and constraints for as many draws as trials may see later; none of them is taken.
+
+        Raises
+        ------
+        ValueError
+            They cannot be computed for some values, which are named.
+        """
+        if not self._constraints and not any(parameter.condition for _, parameter in self._space.parameters()):
+            return
+        generator = np.random.default_rng((self._seed, _PROBE_STREAM))
+        for _ in range(_PROBES):
+            values = nested({path: draw(parameter, generator) for path, parameter in self._space.parameters()})
+            try:
+                self._fits(self._space.active(values))
+            except ValueError as error:
+                raise ValueError(f"{error}, with {json.dumps(values):.{_LONGEST_TOLD}}") from None
 
     def _point_that_is_left(self, generator: np.random.Generator) -> Hyperparameters | None:
         """One of the last points of a small space that no trial has; None if there is none, or the space is large."""

@@ -143,6 +143,16 @@ class SearchEngine:
             events += self._carry_out(operations)
         return events
 
+    def probe(self) -> None:
+        """See that conditions and constraints can be computed for what may be drawn, before anything is trained.
+
+        Raises
+        ------
+        ValueError
+            They cannot.
+        """
+        self._drawing.probe()
+
     def change(self, config: ExperimentConfig) -> list[Event]:
         """Go on under another configuration of the same search: more trials, longer ones, more or fewer at a time.
 

@@ -138,9 +138,7 @@ class Search:
         except (UnknownPluginError, ValueError) as error:
             events = self._reject([Problem("searcher", str(error))])
         else:
-            events = [self._activated(), *self._start()]
-            if self.engine.failure is not None:  # what is wrong with a constraint may show when it is drawn
-                events = self._reject([Problem("hyperparameters", self.engine.failure)])
+            events = self._begin(self.engine)
         return self._decision(self.created, cause_id, events)
 
     def decide(self, event: Event, cause_id: str = "") -> Decision | None:
@@ -262,6 +260,17 @@ class Search:
         self.engine = SearchEngine(parse(self.created.config), self.created.seed)
         self.engine.recall(decision.events)
         return self._decision(self.created, decision.cause_id, [self._activated(), *self._start()])
+
+    def _begin(self, engine: SearchEngine) -> list[Event]:
+        """Begin, unless what is wrong with a condition or constraint shows when it is computed."""
+        try:
+            engine.probe()
+        except ValueError as error:
+            return self._reject([Problem("hyperparameters", f"some cannot be drawn: {error}")])
+        events = [self._activated(), *self._start()]
+        if engine.failure is not None:
+            return self._reject([Problem("hyperparameters", engine.failure)])
+        return events
 
     def _start(self) -> list[Event]:
         assert self.engine is not None

@@ -21,6 +21,10 @@ def test_what_can_be_drawn_is_fine() -> None:
             {"hyperparameters": {"a": "auto", "b": {"type": "int", "minval": 1, "maxval": 2, "condition": "a > 4"}}},
             "'a > 4' cannot be computed: '>' not supported",
         ),
+        (
+            {"constraints": ["x != 9 or 1 / (9 - x) > 0"]},
+            'division by zero, with {"x": 9}',
+        ),
     ],
 )
 def test_what_cannot_be_drawn_is_told(fields: dict[str, object], message: str) -> None:
