@@ -28,7 +28,7 @@ test: $(VENV)/.tests servers lint
 	@$(MAKE) --no-print-directory --jobs 2 types every-test
 
 every-test: $(VENV)/.tests
-	$(BIN)/python -m pytest tests -n 3 --dist worksteal
+	$(BIN)/python -m pytest tests -n 4 --dist worksteal
 
 unit: $(VENV)/.tests
 	$(BIN)/python -m pytest tests/unit -n 2
