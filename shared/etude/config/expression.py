@@ -3,6 +3,8 @@
 Numbers, text, lists, names (dots lead into nested hyperparameters; what is no word of Python's, such as
 ``batch-size``, stands in backquotes), arithmetic (``+ - * / // % **``), comparisons (``== != < <= > >= in``, chained at
 will), ``and``, ``or``, ``not``. Nothing else: no calls, no attributes of values.
+
+Numbers are of 64 bits, on the way to a result, too: with the length of the text, that bounds what one may cost.
 """
 
 import ast
@@ -15,6 +17,7 @@ from etude.names import MISSING, find
 
 _MAX_CHARACTERS = 500
 _MAX_POWER = 64
+_INT64 = range(-(2**63), 2**63)
 _BINARY: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
@@ -86,7 +89,7 @@ class Expression:
             value = _value(self._body, values)
         except _Absent:
             return if_absent
-        except (TypeError, ValueError, ArithmeticError) as error:
+        except (TypeError, ValueError, ArithmeticError, RecursionError) as error:
             raise ExpressionError(f"{self.text!r} cannot be computed: {error}") from None
         return bool(value)
 
@@ -172,7 +175,7 @@ def _value(node: ast.expr, values: Mapping[str, Any]) -> Any:
         case ast.UnaryOp(op=ast.Not(), operand=operand):
             return not _value(operand, values)
         case ast.UnaryOp(op=ast.USub(), operand=operand):
-            return -_value(operand, values)
+            return _bounded(-_value(operand, values))
         case ast.UnaryOp(operand=operand):
             return +_value(operand, values)
         case ast.BinOp(left=left, op=ast.Pow(), right=right):
@@ -196,7 +199,16 @@ def _numbers(operation: Callable[[Any, Any], Any], left: Any, right: Any) -> Any
     """Arithmetic is for numbers: text times a million would be a way to run out of memory."""
     if not isinstance(left, int | float) or not isinstance(right, int | float):
         raise TypeError(f"{left!r} and {right!r} are not both numbers")
-    return operation(left, right)
+    return _bounded(operation(_bounded(left), _bounded(right)))
+
+
+def _bounded(number: Any) -> Any:
+    """A number of 64 bits: a power of a power would take hours, and all the memory there is."""
+    if isinstance(number, int) and number not in _INT64:
+        raise OverflowError("a whole number on the way does not fit into 64 bits")
+    if isinstance(number, complex):
+        raise ValueError("a root of a negative number")
+    return number
 
 
 def _power(base: Any, exponent: Any) -> Any:

@@ -1,5 +1,6 @@
 """TrialTable: the trials of one experiment in memory, so that any of them can be found by anything that is known."""
 
+import asyncio
 from collections import Counter, OrderedDict
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
@@ -53,10 +54,10 @@ class TrialTable:
             self.trials[trial["trial_id"]] = compact({name: trial[name] for name in _KEPT if name in trial})
         self.version = max(self.version, version)
         if changed:
-            self._lists.clear()
+            self._lists = OrderedDict()  # a list that is being made is of what was there before
             self.states = dict(Counter(trial["state"] for trial in self.trials.values()))
 
-    def page(self, sort: str, where: str, state: str, limit: int, cursor: str | None) -> Page:
+    async def page(self, sort: str, where: str, state: str, limit: int, cursor: str | None) -> Page:
         """Some trials, and the cursor that asks for those after them.
 
         Parameters
@@ -70,22 +71,22 @@ class TrialTable:
         ProblemError
             The expression cannot be read or computed, or the cursor is none of ours.
         """
-        numbers, after = part(self._places(sort, where, state), limit, cursor)
+        numbers, after = part(await self._places(sort, where, state), limit, cursor)
         return [self.trials[number] for number in numbers], after
 
-    def _places(self, sort: str, where: str, state: str) -> list[Place]:
+    async def _places(self, sort: str, where: str, state: str) -> list[Place]:
         """Those of the trials that fit, sorted."""
-        key = (sort, where, state)
-        if key not in self._lists:
+        key, lists = (sort, where, state), self._lists
+        if key not in lists:
             fitting = [trial for trial in self.trials.values() if not state or trial["state"] == state]
-            if where:
-                fitting = _those_that_fit(where, fitting, self.trials.values())
+            if where:  # which takes seconds for many trials, and somebody else waits meanwhile
+                fitting = await asyncio.to_thread(_those_that_fit, where, fitting, list(self.trials.values()))
             name, descending = sort.lstrip("-"), sort.startswith("-")
-            self._lists[key] = sorted((sort_key(_value(t, name), descending), t["trial_id"]) for t in fitting)
-            while len(self._lists) > _LISTS_KEPT:
-                self._lists.popitem(last=False)
-        self._lists.move_to_end(key)
-        return self._lists[key]
+            lists[key] = sorted((sort_key(_value(t, name), descending), t["trial_id"]) for t in fitting)
+            while len(lists) > _LISTS_KEPT:
+                lists.popitem(last=False)
+        lists.move_to_end(key)
+        return lists[key]
 
 
 class TrialTables:

@@ -49,7 +49,7 @@ def trials(queries: Queries, known: Known, kept: Kept) -> APIRouter:
 
         async def make() -> Any:
             _, table = await known.trials(experiment_id)
-            return page(Trial, *table.page(sort, where, state, limit, cursor))
+            return page(Trial, *await table.page(sort, where, state, limit, cursor))
 
         return await kept.answer(request, experiment["version"], make)
 
