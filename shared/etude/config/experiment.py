@@ -2,9 +2,10 @@
 
 import math
 import re
+import shlex
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, model_validator
 from pydantic_core import PydanticCustomError
 
 from etude.config.environment import BindMount, Environment, Memory
@@ -88,7 +89,18 @@ def _exponents_hint(name: str, parameter: Log) -> str:
 
 
 def _command(value: Any) -> Any:
-    return " ".join(map(str, value)) if isinstance(value, list) else value
+    """As text; words of a list keep their spaces."""
+    return shlex.join(map(str, value)) if isinstance(value, list) else value
+
+
+def _has_words(entrypoint: str) -> str:
+    try:
+        words = shlex.split(entrypoint)
+    except ValueError as error:
+        raise PydanticCustomError("entrypoint", "cannot be split into words: {error}", {"error": str(error)}) from None
+    if not words:
+        raise PydanticCustomError("entrypoint", "has no word in it")
+    return entrypoint
 
 
 class ExperimentConfig(_Section):
@@ -100,7 +112,7 @@ class ExperimentConfig(_Section):
     name: str = ""
     description: str = ""
     labels: list[str] = []
-    entrypoint: Annotated[str, Field(min_length=1), BeforeValidator(_command)]
+    entrypoint: Annotated[str, AfterValidator(_has_words), BeforeValidator(_command)]
     hyperparameters: Space = Space({})
     constraints: list[ExpressionText] = []
     """What must hold for every trial's hyperparameters; see :mod:`etude.config.expression`."""

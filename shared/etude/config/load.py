@@ -1,16 +1,12 @@
 """Loading a configuration: YAML to a validated ExperimentConfig, or every mistake with its path and line."""
 
 import difflib
-import math
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core.core_schema import ErrorType
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 
 from etude.config.dialect import Dialect
 from etude.config.environment import Environment
@@ -19,7 +15,9 @@ from etude.config.experiment import ExperimentConfig, Reproducibility, Resources
 from etude.config.foreign import KINDS, in_our_words, is_conditional_group, is_parameter
 from etude.config.references import unknown_names
 from etude.config.searcher import searcher_fields, searcher_names
+from etude.config.source import Lines, SourceError, read
 from etude.config.space import Categorical, Const, Double, Int, Log
+from etude.config.values import TooLargeError, unstorable
 
 _FIELDS_OF: dict[str, type[BaseModel]] = {
     "const": Const,
@@ -31,7 +29,6 @@ _FIELDS_OF: dict[str, type[BaseModel]] = {
 _PYDANTICS_OWN = frozenset(get_args(ErrorType))  # which do not say what they got; ours do
 _NAMELESS = {"union_tag_invalid", "union_tag_not_found"}
 _NOT_A_MAPPING = {"dict_type", "model_type", "model_attributes_type"}
-Lines = Mapping[tuple[str | int, ...], int]
 Found = tuple[tuple[str | int, ...], str]
 """Where a mistake is, in the words of the author, and what it is."""
 
@@ -53,17 +50,10 @@ def load(path: Path) -> ExperimentConfig:
 
 def loads(text: str, source: str = "configuration") -> ExperimentConfig:
     """Read a configuration from YAML (1.2) text; see :func:`load`."""
-    yaml = YAML(typ="safe", pure=True)
     try:
-        node = yaml.compose(text)  # the node tree, for its line numbers
-        raw = YAML(typ="safe", pure=True).load(text)
-    except MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        raise ConfigError([Problem("file", f"is not YAML: {error.problem}", mark and mark.line + 1)], source) from None
-    except (YAMLError, ValueError) as error:
-        raise ConfigError([Problem("file", f"is not YAML: {error}")], source) from None
-    lines: dict[tuple[str | int, ...], int] = {}
-    _collect_lines(node, (), lines)
+        raw, lines = read(text)
+    except SourceError as error:
+        raise ConfigError([error.problem], source) from None
     return parse(raw, lines, source)
 
 
@@ -71,15 +61,18 @@ def parse(raw: Any, lines: Lines | None = None, source: str = "configuration") -
     """Validate a configuration given as JSON values; see :func:`load`."""
     if not isinstance(raw, dict):
         raise ConfigError([Problem("file", "expected a mapping with at least entrypoint and searcher")], source)
+    try:
+        not_storable = dict(unstorable(raw))
+    except TooLargeError as error:
+        raise ConfigError([Problem("file", str(error))], source) from None
     dialect = Dialect(raw)
-    no_numbers = dict(_no_numbers(raw, ()))
     found: list[Found] = [(tuple(problem.path.split(".")), problem.message) for problem in dialect.problems]
     try:
         config = ExperimentConfig.model_validate(dialect.raw)
     except ValidationError as error:
         found += [*_problems(error, dialect.raw, dialect), *_behind_the_name(error, dialect)]
     found += [(dialect.as_written(path), message) for path, message in unknown_names(dialect.raw)]
-    found = [*no_numbers.items(), *(item for item in found if item[0] not in no_numbers)]
+    found = [*not_storable.items(), *(item for item in found if item[0] not in not_storable)]
     if found:
         raise ConfigError(_placed(found, lines or {}), source) from None
     return config
@@ -108,31 +101,6 @@ def _behind_the_name(error: ValidationError, dialect: Dialect) -> list[Found]:
 def _with_fields(raw: Mapping[str, Any]) -> str:
     """The searcher that has most of the fields that are given."""
     return max(searcher_names(), key=lambda name: len(searcher_fields({"name": name}) & raw.keys()))
-
-
-def _no_numbers(value: Any, path: tuple[str | int, ...]) -> Iterator[Found]:
-    """Where infinity is, or what is no number: JSON, as which configurations travel, has neither."""
-    if isinstance(value, float) and not math.isfinite(value):
-        yield path, f"{value} cannot be sent or stored; write a number, or text such as {str(value)!r} and convert it"
-    elif isinstance(value, Mapping):
-        for name, member in value.items():
-            yield from _no_numbers(member, (*path, name))
-    elif isinstance(value, list):
-        for index, member in enumerate(value):
-            yield from _no_numbers(member, (*path, index))
-
-
-def _collect_lines(node: Node | None, path: tuple[str | int, ...], lines: dict[tuple[str | int, ...], int]) -> None:
-    if node is None:
-        return
-    lines.setdefault(path, node.start_mark.line + 1)
-    if isinstance(node, MappingNode):
-        for key, value in node.value:
-            lines[(*path, key.value)] = key.start_mark.line + 1
-            _collect_lines(value, (*path, key.value), lines)
-    elif isinstance(node, SequenceNode):
-        for index, value in enumerate(node.value):
-            _collect_lines(value, (*path, index), lines)
 
 
 def _problem(item: dict[str, Any], raw: Mapping[str, Any], dialect: Dialect) -> Found:

@@ -332,7 +332,7 @@ def budget_fits(budget: Length | None, longest: Length) -> None:
 
 def _kind(value: Any) -> str | None:
     name = value.get("name") if isinstance(value, dict) else getattr(value, "name", None)
-    if name is None or name in _MODELS:
+    if name is None or (isinstance(name, str) and name in _MODELS):
         return name
     return _PLUGIN if name in searcher_names() else str(name)
 

@@ -144,6 +144,12 @@ class _Range(_Searched):
                 "minval {low} is above maxval {high}; swap them",
                 {"low": low, "high": high},
             )
+        if not math.isfinite(high - low):
+            raise PydanticCustomError(
+                "range",
+                "minval {low} and maxval {high} are so far apart that no number is their difference",
+                {"low": low, "high": high},
+            )
         return self
 
 
