@@ -23,6 +23,11 @@ MAX_SIZE = 95 * 2**20  # bytes; a model definition is code, and data belongs els
 _LARGE = 2**20  # bytes, of which people are told before they wait
 _MAX_UNPACKED = 10 * MAX_SIZE
 _MAX_FILES = 20_000
+_MAX_TAR = _MAX_UNPACKED + 2**12 * _MAX_FILES  # with its headers
+_MAX_READ = 2**24  # files are copied in smaller pieces, so that it is a header that wants more
+_MAX_NAME = 255  # bytes of one part of a path
+_MAX_PATH = 1024
+_MALFORMED = (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile, ValueError, OverflowError)
 
 
 def check_model_directory(directory: Path, config: ExperimentConfig) -> None:
@@ -180,11 +185,11 @@ def fetch_model_definition(definition: ModelDefinition, cache: Path) -> Path:
     try:
         _unpack(body, partial)
         partial.rename(target)
+    except _MALFORMED as error:
+        raise ArtifactError(f"model definition {definition.uri} cannot be unpacked: {error}") from error
     except OSError:
         if not target.is_dir():  # unless somebody else was faster
             raise
-    except (tarfile.TarError, EOFError, zlib.error) as error:
-        raise ArtifactError(f"model definition {definition.uri} cannot be unpacked: {error}") from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return target
@@ -200,14 +205,17 @@ def unpack(body: bytes, folder: Path) -> None:
     """
     try:
         _unpack(body, folder)
-    except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile) as error:
+    except _MALFORMED as error:
         raise ArtifactError(f"the model definition cannot be unpacked: {error}") from error
 
 
 def _unpack(body: bytes, folder: Path) -> None:
     """Write the files of an archive; anything but plain files within the folder is refused."""
     size = 0
-    with tarfile.open(fileobj=io.BytesIO(body), mode="r:gz") as tar:
+    files: set[PurePosixPath] = set()
+    folders: set[PurePosixPath] = set()
+    unzipped = _Unzipped(body)
+    with tarfile.open(fileobj=unzipped, mode="r:") as tar:  # type: ignore[call-overload]
         for count, member in enumerate(tar):
             path = PurePosixPath(member.name)
             size += member.size
@@ -215,12 +223,59 @@ def _unpack(body: bytes, folder: Path) -> None:
                 raise tarfile.TarError(f"it has more than {_MAX_UNPACKED >> 20} MiB or {_MAX_FILES} files")
             if member.isdir():
                 continue
-            if not member.isfile() or path.is_absolute() or ".." in path.parts:
+            if not member.isfile() or member.size < 0 or not _stays_inside(path):
                 raise tarfile.TarError(f"{member.name!r} is no plain file within the model directory")
+            folders.update(path.parents)
+            if path in files or path in folders or not files.isdisjoint(path.parents):
+                raise tarfile.TarError(f"{member.name!r} is there twice, or is a file and a folder")
+            files.add(path)
             target = folder / path
             target.parent.mkdir(parents=True, exist_ok=True)
             source = tar.extractfile(member)
             assert source is not None
             with target.open("wb") as file:
                 shutil.copyfileobj(source, file)
+            if target.stat().st_size != member.size:
+                raise EOFError(f"{member.name!r} is cut off")
             target.chmod(0o755 if member.mode & 0o100 else 0o644)
+    unzipped.finish()
+
+
+def _stays_inside(path: PurePosixPath) -> bool:
+    """Is it the name of a file within a folder, and one that a disk takes?"""
+    if path.is_absolute() or ".." in path.parts or not path.parts or len(os.fsencode(path)) > _MAX_PATH:
+        return False
+    return all(len(os.fsencode(part)) <= _MAX_NAME and "\0" not in part for part in path.parts)
+
+
+class _Unzipped:
+    """The tar within a tar.gz, of which no more is read, and no more at a time, than there may be."""
+
+    def __init__(self, body: bytes) -> None:
+        self._file = gzip.GzipFile(fileobj=io.BytesIO(body))
+        self._latest = b""
+
+    def read(self, size: int) -> bytes:
+        if size > _MAX_READ:
+            raise tarfile.TarError("it has a header that is too large")
+        self._latest = self._file.read(size)
+        self._check(self._file.tell())
+        return self._latest
+
+    def seek(self, position: int) -> None:
+        self._check(position)
+        self._file.seek(position)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def finish(self) -> None:
+        """Read what is left, which shows whether all of it has come; a header that is none ends a tar in silence."""
+        while self._latest:
+            if any(self._latest):
+                raise tarfile.TarError("it is damaged: something follows that is no header of a file")
+            self.read(2**20)
+
+    def _check(self, position: int) -> None:
+        if position > _MAX_TAR:
+            raise tarfile.TarError(f"it unpacks into more than {_MAX_TAR >> 20} MiB")
