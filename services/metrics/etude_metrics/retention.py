@@ -48,7 +48,7 @@ def superfluous(
     keep = Keep.of(experiment["config"] or {})
     uris = [checkpoint["uri"] for checkpoint in checkpoints]
     latest = keep.trial_latest if trial["state"] in OVER else max(keep.trial_latest, 1)
-    kept = {*needed, *uris[len(uris) - latest :], *_best(validations, experiment, keep.trial_best)}
+    kept = {*needed, *uris[max(len(uris) - latest, 0) :], *_best(validations, experiment, keep.trial_best)}
     since = [datetime.fromisoformat(after["time"]) for after in checkpoints[1:]]
     since.append(now if trial["state"] not in OVER else now - grace)
     return [uri for uri, replaced in zip(uris, since, strict=True) if uri not in kept and now - replaced >= grace]

@@ -39,6 +39,11 @@ def test_as_many_are_kept_as_the_configuration_wants() -> None:
     assert left(losses=losses, trial_best=1, trial_latest=4) == []
 
 
+@pytest.mark.parametrize("wanted", range(4, 10))
+def test_of_fewer_than_are_wanted_none_is_deleted(wanted: int) -> None:
+    assert left("finished", trial_best=0, trial_latest=wanted) == []
+
+
 @pytest.mark.parametrize("state", ["requested", "waiting", "running", "paused"])
 def test_a_trial_that_may_train_again_keeps_its_latest(state: str) -> None:
     assert left(state, trial_best=0, trial_latest=0) == ["1", "2", "3"]
