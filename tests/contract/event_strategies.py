@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic import AllowInfNan, BaseModel, JsonValue
 from pydantic.fields import FieldInfo
 
-from etude.events import Envelope, Event, Length, Unit
+from etude.events import Envelope, Event, FileEntry, Length, Unit
 
 TEXT = st.text(max_size=20)
 JSON = st.recursive(
@@ -41,7 +41,10 @@ def models(model: type[BaseModel]) -> st.SearchStrategy[Any]:
     """Instances of a model."""
     if model is Length:
         return st.builds(Length, unit=st.sampled_from(Unit), amount=st.integers(0, 2**40))
-    return st.builds(model, **{name: _field(field) for name, field in model.model_fields.items()})
+    fields = {name: _field(field) for name, field in model.model_fields.items()}
+    if model is FileEntry:
+        fields["path"] = st.from_regex(r"\A[A-Za-z0-9_-]{1,8}(/[A-Za-z0-9_-]{1,8}){0,2}\Z")
+    return st.builds(model, **fields)
 
 
 def _field(field: FieldInfo) -> st.SearchStrategy[Any]:

@@ -8,6 +8,7 @@ from typing import Any
 import psutil
 import pytest
 
+from etude.client import ApiError
 from tests.e2e.installation import Installation
 from tests.e2e.test_resume import HALVING
 from tests.models import LINE, ROGUE, SURFACE, line_config, rogue_config, surface_config
@@ -28,7 +29,8 @@ def one_runner(installation: Installation, slots: int = 2) -> None:
 
 def test_each_misbehaviour_ends_its_trial_with_the_reason(installation: Installation, tmp_path: Path) -> None:
     one_runner(installation)
-    behaviours = ("leave_by_the_window", "crash", "take_memory", "report_nonsense", "leave_children", "chatter")
+    behaviours = ["leave_by_the_window", "crash", "take_memory", "report_nonsense", "leave_children", "chatter"]
+    behaviours += ["claim_files", "climb_out"]
     config = rogue_config(tmp_path, *behaviours, environment={"memory_limit": "300 MiB"})
     experiment_id = installation.create(config, ROGUE)
     other = installation.create(line_config(tmp_path, trials=3), LINE)
@@ -42,7 +44,10 @@ def test_each_misbehaviour_ends_its_trial_with_the_reason(installation: Installa
     assert details["report_nonsense"].startswith(
         "etude.core.errors.MetricError: metric 'loss', which the search is for,"
     )
-    assert {b for b, trial in found.items() if trial["state"] == "finished"} == {"leave_children", "chatter"}
+    assert {b for b, trial in found.items() if trial["state"] == "finished"} == {
+        *("leave_children", "chatter", "claim_files"),
+    }
+    check_that_nothing_was_taken(installation, experiment_id, found)
     left = [p for p in psutil.process_iter(["cmdline"]) if any("etude-rogue" in a for a in p.info["cmdline"] or [])]
     assert left == []
     number = found["chatter"]["trial_id"]
@@ -85,6 +90,17 @@ def running(installation: Installation, experiment_id: str) -> bool:
     return len(page["items"]) == 1
 
 
+def check_that_nothing_was_taken(installation: Installation, experiment_id: str, found: dict[str, Any]) -> None:
+    """Of trials that named files of others: nobody reads them, and nobody deletes them."""
+    assert "is no path of a file within a folder" in found["climb_out"]["detail"]
+    assert found["claim_files"]["state"] == "finished"
+    path = f"/experiments/{experiment_id}/trials/{found['claim_files']['trial_id']}/checkpoints"
+    [checkpoint] = installation.api.get(path)["items"]
+    assert checkpoint["uri"].startswith(f"file://{installation.folder}/storage/checkpoints/{experiment_id}/")
+    with pytest.raises(ApiError, match="does not see"):
+        installation.api.get(f"{path}/1")
+
+
 def test_a_trial_cannot_find_the_brokers_password(installation: Installation, tmp_path: Path) -> None:
     one_runner(installation)
     experiment_id = installation.create(rogue_config(tmp_path, "pry"), ROGUE)
@@ -114,7 +130,8 @@ def test_a_trial_in_a_box_sees_and_changes_little(
 ) -> None:
     one_runner(installation)
     environment = {**box.pop("environment"), "network": False}
-    config = rogue_config(tmp_path, "pry", "crash", "leave_children", environment=environment, **box)
+    behaviours = ("pry", "crash", "leave_children", "claim_files", "climb_out")
+    config = rogue_config(tmp_path, *behaviours, environment=environment, **box)
     experiment_id = installation.create(config, ROGUE)
     assert installation.wait(experiment_id)["state"] == "completed"
     found = trials(installation, experiment_id)
@@ -124,6 +141,7 @@ def test_a_trial_in_a_box_sees_and_changes_little(
     assert metrics["processes"] <= 3
     assert found["crash"]["detail"] == "killed by signal 11"
     assert found["leave_children"]["state"] == "finished"
+    check_that_nothing_was_taken(installation, experiment_id, found)
 
 
 def test_a_trial_in_a_box_that_takes_too_much_memory_ends(

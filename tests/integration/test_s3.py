@@ -58,10 +58,10 @@ def test_checkpoints_are_stored_checked_listed_and_deleted(s3: str) -> None:
     fs.pipe_file(f"{path}/state", b"rot")
     with pytest.raises(DamagedError, match="state is damaged"), fetch_checkpoint(f"{place}/2-150"):
         pass
-    delete_checkpoint(f"{place}/2-150")
+    delete_checkpoint(f"{place}/2-150", "exp", 1)
     with pytest.raises(MissingError, match="there is no whole checkpoint"), fetch_checkpoint(f"{place}/2-150"):
         pass
-    delete_checkpoint(f"{place}/2-150")  # nothing left to do
+    delete_checkpoint(f"{place}/2-150", "exp", 1)  # nothing left to do
 
 
 def test_a_model_definition_goes_there_and_back(s3: str, tmp_path: Path) -> None:

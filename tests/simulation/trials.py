@@ -122,16 +122,15 @@ class SimulatedTrial:
                 "say": "validation",
                 "length": {"batches": self._length},
                 "metrics": metrics,
-                "checkpoint": {"uri": self._uri(), "length": self._length},
+                "checkpoint": self._saved(),
             }
         )
 
     def _checkpoint(self) -> None:
-        self._say({"say": "checkpoint", "uri": self._uri(), "length": {"batches": self._length}, "files": []})
+        self._say({"say": "checkpoint", "length": {"batches": self._length}, "files": [], **self._saved()})
 
-    def _uri(self) -> str:
-        a = self._assignment
-        return f"mem://{a.experiment_id}/{a.trial_id}/{a.lease_number}-{self._length}"
+    def _saved(self) -> dict[str, int]:
+        return {"lease": self._assignment.lease_number, "reached": self._length}
 
 
 class SimulatedLauncher:

@@ -303,7 +303,7 @@ class World:
                 runner_id=name,
                 session=f"{self._lives[name]:06d}",
                 slots=[Slot(id="0")],
-                storage="mem://",
+                storage="mem://all",
                 heartbeat=20.0,
                 patience=Patience(resend=10, hand_back=30, stop=30),
             )
@@ -337,7 +337,7 @@ async def _at_once(call: Callable[[str], Any], argument: str) -> Any:
     return call(argument)
 
 
-async def _discard(uri: str) -> None:
+async def _discard(uri: str, experiment_id: str, trial_id: int) -> None:
     """There are no files."""
 
 

@@ -162,7 +162,7 @@ class _Services:
         for envelope in batch:
             if isinstance(event := envelope.data, CheckpointDiscarded):
                 for uri in event.uris:
-                    await asyncio.to_thread(delete_checkpoint, uri)
+                    await asyncio.to_thread(delete_checkpoint, uri, envelope.experiment, event.trial_id)
                 deleted = CheckpointDeleted(trial_id=event.trial_id, uris=event.uris)
                 told = Envelope.wrap(
                     deleted, source="client", time=utc_now(), experiment_id=envelope.experiment, pool=envelope.pool

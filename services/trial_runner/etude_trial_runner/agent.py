@@ -10,6 +10,7 @@ import structlog
 
 from etude.artifacts import ArtifactError
 from etude.artifacts.checkpoint import delete_checkpoint
+from etude.artifacts.places import PlaceError
 from etude.bus import EventBus, Subscription
 from etude.bus.topology import janitor, runner_commands
 from etude.config import ConfigError
@@ -50,8 +51,8 @@ _SAME_SIGNAL_SECONDS = 10.0  # in which a signal to all processes reaches this o
 _TELL_SECONDS = 10.0  # for what a runner says when it leaves
 Lease = tuple[str, int, int]
 """Experiment, trial, lease number."""
-Discard = Callable[[str], Awaitable[None]]
-"""Deletes the files of a checkpoint, by its URI."""
+Discard = Callable[[str, str, int], Awaitable[None]]
+"""Deletes the files of a checkpoint: its URI, and whose it is, experiment and trial."""
 
 
 FindEarlier = Callable[[str, AllocationGranted, str], Awaitable[list[CheckpointSaved]]]
@@ -63,9 +64,9 @@ async def find_in_storage(experiment_id: str, granted: AllocationGranted, storag
     return await asyncio.to_thread(read_earlier_checkpoints, experiment_id, granted, storage)
 
 
-async def from_storage(uri: str) -> None:
-    """Delete a checkpoint's files where they lie, meanwhile doing other things."""
-    await asyncio.to_thread(delete_checkpoint, uri)
+async def from_storage(uri: str, experiment_id: str, trial_id: int) -> None:
+    """Delete the files of a trial's checkpoint where they lie, meanwhile doing other things."""
+    await asyncio.to_thread(delete_checkpoint, uri, experiment_id, trial_id)
 
 
 @dataclass(frozen=True)
@@ -328,10 +329,21 @@ class Agent:
         """Delete checkpoints that nobody needs."""
         for envelope in batch:
             if isinstance(event := envelope.data, CheckpointDiscarded):
-                for uri in event.uris:
-                    await self._discard(uri)
-                deleted = CheckpointDeleted(trial_id=event.trial_id, uris=event.uris)
-                self._outbox.report(self._wrap(envelope.experiment, deleted))
+                gone = [uri for uri in event.uris if await self._delete(uri, envelope.experiment, event.trial_id)]
+                if gone:
+                    deleted = CheckpointDeleted(trial_id=event.trial_id, uris=gone)
+                    self._outbox.report(self._wrap(envelope.experiment, deleted))
+
+    async def _delete(self, uri: str, experiment_id: str, trial_id: int) -> bool:
+        """Is a checkpoint deleted? What is none of that trial is refused."""
+        try:
+            await self._discard(uri, experiment_id, trial_id)
+        except PlaceError as error:
+            log.error(
+                "refused to delete what is no checkpoint of the trial", experiment_id=experiment_id, reason=str(error)
+            )
+            return False
+        return True
 
     async def _beat(self) -> None:
         if len(self._residents) and memory_is_short():

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import structlog
 
-from etude.artifacts import ArtifactError
+from etude.artifacts import ArtifactError, storage_url
 from etude.config import ExperimentConfig, parse
 from etude.core.link import Message
 from etude.events import (
@@ -30,8 +30,20 @@ from etude_trial_runner.departure import Departure
 from etude_trial_runner.disk_trouble import until_begun
 from etude_trial_runner.launcher import Launcher, LaunchError
 from etude_trial_runner.meeting import MeetingPlace
+from etude_trial_runner.messages import (
+    Ending,
+    Failed,
+    Interrupted,
+    InvalidHyperparameters,
+    Said,
+    Saved,
+    Trained,
+    Validated,
+    Waiting,
+    read,
+)
 from etude_trial_runner.processes import Processes
-from etude_trial_runner.reports import read_checkpoint, read_metrics, read_validation
+from etude_trial_runner.reports import Reporter
 from etude_trial_runner.residents import Resident
 from etude_trial_runner.telemetry import Telemetry
 from etude_trial_runner.verdict import Evidence, judge
@@ -245,6 +257,11 @@ class Allocation:
     def _config(self) -> ExperimentConfig:
         return parse(self.granted.config)
 
+    @cached_property
+    def _reporter(self) -> Reporter:
+        storage = storage_url(self._config.checkpoint_storage, self._place.storage)
+        return Reporter(self.experiment_id, self.granted, storage)
+
     def _wake(self, resident: Resident) -> None:
         """Let the process that rests go on under this lease."""
         self._processes.wake(resident)
@@ -303,46 +320,43 @@ class Allocation:
 
     def _heard_of(self, message: Message, rank: int) -> None:
         """A process that is not the first has nothing to say but why it ends."""
-        if message["say"] == "interrupted":  # by a signal to it, or to all processes of the machine
-            self.interrupted = True
-            self.stop(EndReason.PREEMPTED)
-        elif rank == 0 or (message["say"] in ("failed", "invalid-hyperparameters") and not self._evidence.failure):
-            try:
-                self._heard(message)
-            except (KeyError, TypeError, ValueError) as error:  # it would wait for an answer for ever
-                self._exceeded(f"the process said what this runner does not understand: {message!r:.200}: {error!r}")
+        try:
+            said = read(message)
+            if isinstance(said, Interrupted):  # by a signal to it, or to all processes of the machine
+                self.interrupted = True
+                self.stop(EndReason.PREEMPTED)
+            elif rank == 0 or (isinstance(said, Failed | InvalidHyperparameters) and not self._evidence.failure):
+                self._heard(said)
+        except ValueError as error:  # it would wait for an answer for ever
+            self._exceeded(f"the process said what this runner does not understand: {message!r:.200}: {error}")
 
-    def _heard(self, message: Message) -> None:
-        self._spoke |= message["say"] in ("validation", "training", "checkpoint")
-        self._waits = message["say"] == "waiting"
+    def _heard(self, said: Said) -> None:
+        self._spoke |= isinstance(said, Validated | Trained | Saved)
+        self._waits = isinstance(said, Waiting)
         if self._watch is not None:
             self._watch.rest() if self._waits else self._watch.heard()
-        if "length" in message:
-            length = Length.model_validate(message["length"])
-            self._evidence.reached = max(self._evidence.reached, length.amount)
-        match message["say"]:
-            case "validation":
-                validation = read_validation(message, self._ids())
-                self._evidence.validated = validation.length.amount
-                self._decisions.record(validation)
-            case "waiting":
-                reached = Length.model_validate(message["length"])
-                if reached.amount >= self._train_until.amount and not self.stopping:
+        if isinstance(said, Validated | Trained | Saved | Waiting):
+            self._evidence.reached = max(self._evidence.reached, said.length.amount)
+        match said:
+            case Validated():
+                self._evidence.validated = said.length.amount
+                self._decisions.record(self._reporter.validation(said))
+            case Waiting():
+                if said.length.amount >= self._train_until.amount and not self.stopping:
                     self._decisions.start_waiting()
-            case "training":
-                self._telemetry.trained(Length.model_validate(message["length"]), read_metrics(message))
-            case "checkpoint":
-                saved = read_checkpoint(message, self._ids())
-                self._evidence.saved = saved.length.amount
-                self._report(saved)
-            case "failed":
-                self._evidence.fail(message["detail"], message.get("retryable", True))
+            case Trained():
+                self._telemetry.trained(said.length, said.metrics)
+            case Saved():
+                self._report(self._reporter.checkpoint(said))
+                self._evidence.saved = said.length.amount
+            case Failed():
+                self._evidence.fail(said.detail, said.retryable)
                 self._expect_end()
-            case "invalid-hyperparameters":
+            case InvalidHyperparameters():
                 self._evidence.is_invalid = True
-                self._evidence.fail(message["detail"])
+                self._evidence.fail(said.detail)
                 self._expect_end()
-            case "ending":
+            case Ending():
                 self._note_end()
                 self._expect_end()
 

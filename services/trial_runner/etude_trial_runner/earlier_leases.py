@@ -1,7 +1,8 @@
 """Earlier leases: checkpoints that a lost runner saved and could not report any more."""
 
 from etude.artifacts import storage_url
-from etude.artifacts.checkpoint import checkpoint_uri, earlier_checkpoints
+from etude.artifacts.checkpoint import earlier_checkpoints
+from etude.artifacts.places import CheckpointPlace
 from etude.config import parse
 from etude.events import AllocationGranted, CheckpointSaved
 
@@ -17,5 +18,5 @@ def read_earlier_checkpoints(experiment_id: str, granted: AllocationGranted, sto
     storage : URL of the runner's own storage, for experiments that name none
     """
     place = storage_url(parse(granted.config).checkpoint_storage, storage)
-    first_of_this = checkpoint_uri(place, experiment_id, granted.trial_id, granted.lease_number, 0)
-    return [manifest.announce(uri) for uri, manifest in earlier_checkpoints(first_of_this)]
+    first_of_this = CheckpointPlace(place, experiment_id, granted.trial_id, granted.lease_number, 0)
+    return [manifest.announce(uri) for uri, manifest in earlier_checkpoints(first_of_this.uri)]

@@ -1,35 +1,60 @@
-"""Reports: messages of a trial's process as events."""
+"""Reports: what a trial's process says, as events."""
 
-from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
 
-from etude.core.link import Message
-from etude.events import CheckpointReference, CheckpointSaved, Length, ValidationCompleted
+from etude.artifacts.places import CheckpointPlace
+from etude.events import AllocationGranted, CheckpointReference, CheckpointSaved, ValidationCompleted
+from etude_trial_runner.messages import OwnCheckpoint, Saved, Validated
 
 
-def read_validation(message: Message, lease: Mapping[str, Any]) -> ValidationCompleted:
-    """A validation that the process reports.
+@dataclass(frozen=True)
+class Reporter:
+    """Speaks for a trial under one lease, and says of its own where checkpoints lie.
 
-    Parameters
+    Attributes
     ----------
-    lease : runner, trial and lease number
+    storage : URL of the experiment's storage
     """
-    checkpoint = message.get("checkpoint")
-    return ValidationCompleted(
-        **lease,
-        length=Length.model_validate(message["length"]),
-        metrics=read_metrics(message),
-        information=message.get("information", {}),
-        checkpoint=CheckpointReference.model_validate(checkpoint) if checkpoint else None,
-        seconds=message.get("seconds", 0.0),
-    )
 
+    experiment_id: str
+    granted: AllocationGranted
+    storage: str
 
-def read_checkpoint(message: Message, lease: Mapping[str, Any]) -> CheckpointSaved:
-    """A checkpoint that the process has saved."""
-    return CheckpointSaved.model_validate({**lease, **message})
+    def validation(self, said: Validated) -> ValidationCompleted:
+        """A validation that the process reports."""
+        return ValidationCompleted(
+            runner_id=self.granted.runner_id,
+            trial_id=self.granted.trial_id,
+            lease_number=self.granted.lease_number,
+            length=said.length,
+            metrics=said.metrics,
+            information=said.information,
+            checkpoint=self._reference(said.checkpoint) if said.checkpoint else None,
+            seconds=said.seconds,
+        )
 
+    def checkpoint(self, said: Saved) -> CheckpointSaved:
+        """A checkpoint that the process has saved.
 
-def read_metrics(message: Message) -> dict[str, float]:
-    """The metrics of a report; numbers that JSON does not have come as text."""
-    return {name: float(value) for name, value in message.get("metrics", {}).items()}
+        Raises
+        ------
+        ValueError
+            It was saved under another lease, or is of another length than the message.
+        """
+        if (said.lease, said.reached) != (self.granted.lease_number, said.length.amount):
+            raise ValueError(
+                f"a checkpoint of lease {said.lease} at {said.reached} is none of this lease at {said.length}"
+            )
+        return CheckpointSaved(
+            trial_id=self.granted.trial_id,
+            lease_number=self.granted.lease_number,
+            uri=self._reference(said).uri,
+            length=said.length,
+            files=said.files,
+        )
+
+    def _reference(self, said: OwnCheckpoint) -> CheckpointReference:
+        place = CheckpointPlace(
+            self.storage, self.experiment_id, self.granted.trial_id, said.lease, said.reached, said.copied
+        )
+        return CheckpointReference(uri=place.uri, length=said.reached)

@@ -7,12 +7,15 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from io import BufferedReader
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from etude.artifacts.errors import ArtifactError, DamagedError, MissingError
+from etude.artifacts.files import Files
+from etude.artifacts.places import CheckpointPlace, place_of_trial
 from etude.artifacts.storage import filesystem, is_local
 from etude.events import CheckpointSaved, FileEntry, Length
 
@@ -33,15 +36,11 @@ class Manifest(BaseModel):
     metadata: dict[str, Any] = {}
 
     def announce(self, uri: str) -> CheckpointSaved:
-        """The event that tells of this checkpoint."""
+        """The event that tells of this checkpoint; of which trial it is, and which lease, its place says."""
+        place = CheckpointPlace.of(uri)
         return CheckpointSaved(
-            trial_id=self.trial_id, lease_number=self.lease_number, uri=uri, length=self.length, files=self.files
+            trial_id=place.trial_id, lease_number=place.lease_number, uri=uri, length=self.length, files=self.files
         )
-
-
-def checkpoint_uri(storage: str, experiment_id: str, trial_id: int, lease_number: int, length: int) -> str:
-    """Where a checkpoint goes: under its lease, so that nobody writes over a successor's."""
-    return f"{storage.rstrip('/')}/checkpoints/{experiment_id}/{trial_id}/{lease_number}-{length}"
 
 
 @contextlib.contextmanager
@@ -77,6 +76,7 @@ def commit_checkpoint(folder: Path, uri: str, **about: Any) -> Manifest:
     ----------
     about : fields of the :class:`Manifest` but its files
     """
+    _without_links(folder)
     manifest = Manifest(files=list(_entries(folder)), **about)
     text = manifest.model_dump_json(indent=1)
     fs, path = filesystem(uri)
@@ -107,10 +107,11 @@ def fetch_checkpoint(uri: str) -> Iterator[Path]:
         There is no whole checkpoint at the URI, or a file of it is damaged.
     """
     if is_local(uri):
-        folder = Path(filesystem(uri)[1])
+        files = Files(uri)
         for entry in read_manifest(uri).files:
-            _check(uri, entry, folder / entry.path)
-        yield folder
+            with _opened(uri, files, entry) as file:
+                _check(uri, entry, file)
+        yield Path(filesystem(uri)[1])
         return
     with tempfile.TemporaryDirectory(prefix="etude-checkpoint-") as name:
         fetch_checkpoint_to(uri, Path(name))
@@ -126,17 +127,14 @@ def fetch_checkpoint_to(uri: str, folder: Path) -> Manifest:
         There is no whole checkpoint at the URI, or a file of it is damaged.
     """
     manifest = read_manifest(uri)
-    fs, path = filesystem(uri)
+    files = Files(uri)
     for entry in manifest.files:
         target = folder / entry.path
         target.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            fs.get_file(f"{path}/{entry.path}", str(target))
-        except FileNotFoundError as error:
-            raise DamagedError(f"checkpoint {uri}: {entry.path} is missing") from error
-        except OSError as error:
-            raise ArtifactError(f"checkpoint {uri}: {entry.path} cannot be read: {error}") from error
-        _check(uri, entry, target)
+        with _opened(uri, files, entry) as source, target.open("wb") as copy:
+            shutil.copyfileobj(source, copy)
+        with target.open("rb") as file:
+            _check(uri, entry, file)
     (folder / MANIFEST).write_text(manifest.model_dump_json(indent=1))
     return manifest
 
@@ -196,15 +194,17 @@ def earlier_checkpoints(uri: str) -> Iterator[tuple[str, Manifest]]:
                 yield older, read_manifest(older)
 
 
-def delete_checkpoint(uri: str) -> None:
-    """Remove a checkpoint, its manifest first; nothing happens if there is none.
+def delete_checkpoint(uri: str, experiment_id: str, trial_id: int) -> None:
+    """Remove a checkpoint of a trial, its manifest first; nothing happens if there is none.
 
     Raises
     ------
+    PlaceError
+        The URI names anything else; nothing is removed.
     ArtifactError
         It is there, and cannot be removed.
     """
-    fs, path = filesystem(uri)
+    fs, path = filesystem(place_of_trial(uri, experiment_id, trial_id).uri)
     try:
         for place in (f"{path}/{MANIFEST}", path):
             if fs.exists(place):
@@ -219,11 +219,29 @@ def _age(name: str) -> tuple[int, ...]:
     return tuple(map(int, parts)) if all(part.isdigit() for part in parts) else ()
 
 
-def _check(uri: str, entry: FileEntry, file: Path) -> None:
-    if not file.is_file():
-        raise DamagedError(f"checkpoint {uri}: {entry.path} is missing")
-    if file.stat().st_size != entry.size or _sha256(file) != entry.sha256:
+@contextlib.contextmanager
+def _opened(uri: str, files: Files, entry: FileEntry) -> Iterator[BinaryIO]:
+    try:
+        with files.open(entry.path) as file:
+            yield file
+    except FileNotFoundError as error:
+        raise DamagedError(f"checkpoint {uri}: {entry.path} is missing") from error
+
+
+def _check(uri: str, entry: FileEntry, file: BinaryIO) -> None:
+    """See that a file on a disk is what the manifest says."""
+    digest = hashlib.file_digest(cast(BufferedReader, file), "sha256").hexdigest()
+    if os.fstat(file.fileno()).st_size != entry.size or digest != entry.sha256:
         raise DamagedError(f"checkpoint {uri}: {entry.path} is damaged, its sha256 is not {entry.sha256}")
+
+
+def _without_links(folder: Path) -> None:
+    """Let files stand where links to files do: whoever reads a checkpoint follows none."""
+    for file in list(folder.rglob("*")):
+        if file.is_symlink() and file.is_file():
+            content = file.resolve()
+            file.unlink()
+            shutil.copyfile(content, file)
 
 
 def _entries(folder: Path) -> Iterator[FileEntry]:

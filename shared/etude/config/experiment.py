@@ -112,7 +112,7 @@ class ExperimentConfig(_Section):
     name: str = ""
     description: str = ""
     labels: list[str] = []
-    entrypoint: Annotated[str, AfterValidator(_has_words), BeforeValidator(_command)]
+    entrypoint: Annotated[str, Field(min_length=1), AfterValidator(_has_words), BeforeValidator(_command)]
     hyperparameters: Space = Space({})
     constraints: list[ExpressionText] = []
     """What must hold for every trial's hyperparameters; see :mod:`etude.config.expression`."""

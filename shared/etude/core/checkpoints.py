@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from etude.artifacts.checkpoint import (
-    checkpoint_uri,
     commit_checkpoint,
     earlier_checkpoints,
     fetch_checkpoint,
@@ -18,6 +17,7 @@ from etude.artifacts.checkpoint import (
 )
 from etude.artifacts.disk import free_space, is_disk_full, retry_while_full
 from etude.artifacts.errors import ArtifactError, DamagedError, MissingError
+from etude.artifacts.places import CheckpointPlace
 from etude.core.assignment import Assignment
 from etude.core.distributed import Distributed
 from etude.events import CheckpointReference, FileEntry, Length
@@ -53,7 +53,7 @@ class Checkpoints:
         self._files = contextlib.ExitStack()
         self._folder: Path | None = None
         if distributed.chief:  # an earlier process of this trial may have been killed while it saved
-            remove_staging(checkpoint_uri(assignment.storage, assignment.experiment_id, assignment.trial_id, 0, 0))
+            remove_staging(self._place(0).uri)
         self.latest = distributed.decide(self._find)
         if self.latest is not None and not distributed.chief:
             self._folder = self._files.enter_context(fetch_checkpoint(self.latest.uri))
@@ -69,9 +69,9 @@ class Checkpoints:
         """A folder to write into; what is there at the end is stored."""
         self.settle()
         a, unit = self.assignment, self.assignment.train_until.unit
-        uri = checkpoint_uri(a.storage, a.experiment_id, a.trial_id, a.lease_number, length)
+        uri = self._place(length).uri
         if uri in self._begun:  # two within one epoch, say: what was reported with the first must stay what it was
-            uri = f"{uri}-{len(self._begun)}"
+            uri = self._place(length, copy=len(self._begun)).uri
         self._begun.add(uri)
         with contextlib.ExitStack() as kept:
             folder = retry_while_full(lambda: kept.enter_context(self._roomy_folder(uri)), _tell)
@@ -86,6 +86,11 @@ class Checkpoints:
             }
             self.latest = CheckpointReference(uri=uri, length=length)
             self._storing = self._thread.submit(self._store, folder, self.latest, about, kept.pop_all())
+
+    def _place(self, length: int, copy: int = 0) -> CheckpointPlace:
+        """Where a checkpoint of this lease goes."""
+        a = self.assignment
+        return CheckpointPlace(a.storage, a.experiment_id, a.trial_id, a.lease_number, length, copy)
 
     @contextlib.contextmanager
     def _roomy_folder(self, uri: str) -> Iterator[Path]:

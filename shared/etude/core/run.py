@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from etude.artifacts import ArtifactError
+from etude.artifacts.places import CheckpointPlace
 from etude.core.assignment import Assignment
 from etude.core.checkpoints import Checkpoints
 from etude.core.distributed import Distributed
@@ -132,7 +133,7 @@ class Run:
             "length": self._wire(length),
             "metrics": to_wire(numbers),
             "information": information,
-            "checkpoint": checkpoint.to_json() if checkpoint else None,
+            "checkpoint": _told(checkpoint) if checkpoint and not checkpoint.foreign else None,
             "seconds": time.monotonic() - self._began,
         }
         if self.distributed.chief:
@@ -182,7 +183,7 @@ class Run:
         self.searcher.heard(message)
 
     def _saved(self, reference: CheckpointReference, files: list[FileEntry]) -> None:
-        told = {"say": "checkpoint", "uri": reference.uri, "length": self._wire(reference.length)}
+        told = {"say": "checkpoint", "length": self._wire(reference.length), **_told(reference)}
         self._link.send({**told, "files": [entry.to_json() for entry in files]})
 
     def _warn_left_out(self, information: Iterable[str]) -> None:
@@ -192,6 +193,12 @@ class Run:
 
     def _wire(self, length: int) -> dict[str, int]:
         return {self._unit.value: int(length)}
+
+
+def _told(reference: CheckpointReference) -> dict[str, int]:
+    """What the runner needs to know of a checkpoint of this trial, to find its place."""
+    place = CheckpointPlace.of(reference.uri)
+    return {"lease": place.lease_number, "reached": place.length, "copy": place.copy}
 
 
 def _searched_metric(assignment: Assignment) -> str | None:

@@ -4,7 +4,7 @@ import builtins
 from datetime import datetime
 from typing import Annotated, Any, ClassVar
 
-from pydantic import AllowInfNan, BaseModel, ConfigDict, Field, JsonValue, WithJsonSchema
+from pydantic import AfterValidator, AllowInfNan, BaseModel, ConfigDict, Field, JsonValue, WithJsonSchema
 from pydantic_core import from_json
 
 TrialId = Annotated[int, Field(ge=1, description="Number of the trial within its experiment, from 1.")]
@@ -61,11 +61,20 @@ class Event(Record):
         return entity, verb
 
 
+def _stays_inside(path: str) -> str:
+    parts = path.split("/")
+    if any(part in ("", ".", "..") for part in parts) or "\0" in path or "\\" in path:
+        raise ValueError(f"{path!r:.200} is no path of a file within a folder")
+    return path
+
+
 class FileEntry(Record):
     """One file of a checkpoint."""
 
-    path: str
-    size: Annotated[int, Field(ge=0, description="Bytes.")]
+    path: Annotated[
+        str, AfterValidator(_stays_inside), Field(description="Within the checkpoint's folder: relative, without `..`.")
+    ]
+    size: Annotated[int, Field(ge=0, lt=2**63, description="Bytes.")]
     sha256: str
 
 

@@ -29,7 +29,7 @@ class Length(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     unit: Unit
-    amount: Annotated[int, Field(ge=0)]
+    amount: Annotated[int, Field(ge=0, lt=2**63)]
 
     @classmethod
     def batches(cls, amount: int) -> Self:

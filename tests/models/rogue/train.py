@@ -74,6 +74,24 @@ def pry(run: etude.core.Run) -> None:
     run.report_validation(1, found)
 
 
+def claim_files(run: etude.core.Run) -> None:
+    """Says that the files of others are its checkpoint."""
+    say_saved(run, uri="file:///", path="proc/self/environ")
+
+
+def climb_out(run: etude.core.Run) -> None:
+    """Says that its checkpoint has files outside of itself."""
+    say_saved(run, uri="file:///", path="../../../../../../etc/passwd")
+    time.sleep(600)
+
+
+def say_saved(run: etude.core.Run, uri: str, path: str) -> None:
+    lease = run.assignment.lease_number
+    entry = {"path": path, "size": 100, "sha256": "0" * 64}
+    told = {"say": "checkpoint", "uri": uri, "length": {"batches": 1}, "lease": lease, "reached": 1, "files": [entry]}
+    run._link.send(told)
+
+
 def read(path: str) -> bytes:
     try:
         with open(path, "rb") as file:
@@ -94,6 +112,8 @@ BEHAVIOURS: dict[str, Callable[[etude.core.Run], None]] = {
         report_nonsense,
         hang,
         pry,
+        claim_files,
+        climb_out,
     )
 }
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from etude.core.assignment import Assignment
 from etude.core.link import Message
-from etude.events import AllocationGranted, CheckpointReference, Length, ModelDefinition
+from etude.events import AllocationGranted, Length, ModelDefinition
 from tests.unit.make import MODEL, raw_config
 
 
@@ -50,9 +50,18 @@ class ScriptedProcess:
     async def wait(self) -> int:
         return await asyncio.shield(self._exited)
 
-    def validate(self, length: int, loss: float = 1.0, checkpoint: str | None = None) -> None:
-        """Report a validation, and wait for the decision."""
-        reference = CheckpointReference(uri=checkpoint, length=length).to_json() if checkpoint else None
+    def _own(self, length: int) -> Message:
+        """A checkpoint under the lease that it was told last."""
+        leases = [message["lease_number"] for message in self.told if message["do"] == "resume"]
+        return {"lease": leases[-1] if leases else self.assignment.lease_number, "reached": length}
+
+    def save(self, length: int) -> None:
+        """Report a checkpoint."""
+        self.say({"say": "checkpoint", "length": {"batches": length}, "files": [], **self._own(length)})
+
+    def validate(self, length: int, loss: float = 1.0, saved: bool = False) -> None:
+        """Report a validation, with a checkpoint or without, and wait for the decision."""
+        reference = self._own(length) if saved else None
         self.say(
             {"say": "validation", "length": {"batches": length}, "metrics": {"loss": loss}, "checkpoint": reference}
         )

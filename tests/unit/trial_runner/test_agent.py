@@ -158,7 +158,7 @@ async def test_draining_does_not_wait_for_a_broker_that_is_away(station: Station
     async with asyncio.timeout(5):
         while not process.told:
             await asyncio.sleep(0.002)
-    process.say({"say": "checkpoint", "uri": "file:///c", "length": {"batches": 7}, "files": []})
+    process.save(7)
     process.exit(0)
     assert await asyncio.wait_for(draining, 5) == [Departure(1, 7, 7, "batches")]
 
@@ -185,7 +185,7 @@ async def test_a_trial_that_ended_by_the_same_signal_a_moment_before_is_told_of(
     await station.wait_for(AllocationStarted, 2)
     for process, length in zip(station.launcher.processes, (7, 8), strict=True):
         process.say({"say": "interrupted", "signal": "SIGTERM"})
-        process.say({"say": "checkpoint", "uri": "file:///c", "length": {"batches": length}, "files": []})
+        process.save(length)
         process.exit(0)
     await station.wait_for(AllocationEnded, 2)
     await station.order(granted(2, lease_number=2))
@@ -235,11 +235,12 @@ async def rested(station: Station) -> None:
     """Trial 1 has reached its target, and is paused."""
     await station.order(granted(1))
     await station.wait_for(AllocationStarted)
-    station.launcher.processes[0].validate(100, checkpoint="file:///c")
+    station.launcher.processes[0].validate(100, saved=True)
     await station.order(AllocationReleased(runner_id="a", trial_id=1, lease_number=1, paused=True))
 
 
-PROMOTED = granted(1, 2, until=300, checkpoint=CheckpointReference(uri="file:///c", length=100))
+SAVED = "file:///storage/checkpoints/exp/1/1-100"
+PROMOTED = granted(1, 2, until=300, checkpoint=CheckpointReference(uri=SAVED, length=100))
 
 
 async def test_a_paused_trial_rests_and_its_promotion_wakes_it(station: Station) -> None:
@@ -253,7 +254,7 @@ async def test_a_paused_trial_rests_and_its_promotion_wakes_it(station: Station)
     assert station.launcher.processes == [process], "nothing was launched"
     assert not process.suspended
     assert process.told[-1] == {"do": "resume", "lease_number": 2, "train_until": {"batches": 300}}
-    process.validate(300, checkpoint="file:///d")
+    process.validate(300, saved=True)
     [_, second] = await station.wait_for(ValidationCompleted, 2)
     assert second.lease_number == 2  # type: ignore[attr-defined]
 
@@ -272,7 +273,7 @@ async def test_a_trial_that_was_evicted_begins_from_its_checkpoint(station: Stat
 async def test_a_promotion_that_comes_with_the_pause_is_carried_out(station: Station) -> None:
     await station.order(granted(1))
     await station.wait_for(AllocationStarted)
-    station.launcher.processes[0].validate(100, checkpoint="file:///c")
+    station.launcher.processes[0].validate(100, saved=True)
     released = AllocationReleased(runner_id="a", trial_id=1, lease_number=1, paused=True)
     await station.order(released, PROMOTED)
     await station.wait_for(AllocationStarted, 2)
@@ -292,7 +293,7 @@ async def test_without_memory_for_that_a_paused_trial_ends() -> None:
 async def test_a_trial_that_is_over_does_not_rest(station: Station) -> None:
     await station.order(granted(1))
     await station.wait_for(AllocationStarted)
-    station.launcher.processes[0].validate(100, checkpoint="file:///c")
+    station.launcher.processes[0].validate(100, saved=True)
     await station.order(AllocationReleased(runner_id="a", trial_id=1, lease_number=1))
     async with asyncio.timeout(5):
         while {"do": "stop"} not in station.launcher.processes[0].told:

@@ -85,11 +85,11 @@ async def test_the_process_gets_all_that_it_needs() -> None:
 async def test_a_validation_is_reported_and_a_decision_passed_on() -> None:
     stage = Stage()
     process = await stage.process()
-    process.say({"say": "checkpoint", "uri": "file:///c", "length": {"batches": 100}, "files": []})
-    process.validate(100, loss=0.5, checkpoint="file:///c")
-    assert isinstance(stage.reports[1], CheckpointSaved)
-    [validation] = stage.reported(ValidationCompleted)
-    assert (validation.metrics, validation.checkpoint.uri, validation.lease_number) == ({"loss": 0.5}, "file:///c", 1)
+    process.save(100)
+    process.validate(100, loss=0.5, saved=True)
+    [saved], [validation] = stage.reported(CheckpointSaved), stage.reported(ValidationCompleted)
+    assert (validation.metrics, validation.checkpoint.uri, validation.lease_number) == ({"loss": 0.5}, saved.uri, 1)
+    assert saved.uri == "file:///storage/checkpoints/exp/1/1-100", "which the runner knows, and not the process"
     stage.allocation.extend(Length.batches(300))
     assert process.told == [{"do": "extend", "train_until": {"batches": 300}}]
     assert stage.allocation.running.train_until == Length.batches(300)

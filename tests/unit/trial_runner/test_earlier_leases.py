@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from etude.artifacts.checkpoint import checkpoint_uri, commit_checkpoint, staging_folder
+from etude.artifacts.checkpoint import commit_checkpoint, staging_folder
+from etude.artifacts.places import CheckpointPlace
 from etude.events import Length
 from etude_trial_runner.earlier_leases import read_earlier_checkpoints
 from tests.unit.make import raw_config
@@ -10,7 +11,7 @@ from tests.unit.trial_runner.doubles import granted
 
 
 def save(storage: str, lease_number: int, length: int) -> str:
-    uri = checkpoint_uri(storage, "exp", 1, lease_number, length)
+    uri = CheckpointPlace(storage, "exp", 1, lease_number, length).uri
     with staging_folder(uri) as folder:
         (folder / "state").write_text("state")
         commit_checkpoint(

@@ -89,7 +89,7 @@ def create_app(
         figures(queries, known, kept, _maker(store, studio)),
         fleet(queries),
         live(store, queries, known),
-        downloads(queries, known),
+        downloads(queries, known, storage),
         commands(queries, known, publish, clock, storage),
         session(),
         tokens(known_tokens, clock),

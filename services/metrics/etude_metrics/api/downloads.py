@@ -7,8 +7,10 @@ from typing import Any
 from fastapi import APIRouter
 from fastapi.responses import StreamingResponse
 
-from etude.artifacts import ArtifactError
-from etude.artifacts.storage import filesystem
+from etude.artifacts import ArtifactError, storage_url
+from etude.artifacts.files import Files
+from etude.artifacts.places import place_of_trial
+from etude.config.experiment import CheckpointStorage
 from etude.store import Document
 from etude_metrics.api.known import Known
 from etude_metrics.api.problems import ProblemError, described
@@ -21,8 +23,13 @@ _TAR: dict[int | str, dict[str, Any]] = {
 }
 
 
-def downloads(queries: Queries, known: Known) -> APIRouter:
-    """The best checkpoint of an experiment, and any of a trial."""
+def downloads(queries: Queries, known: Known, storage: str) -> APIRouter:
+    """The best checkpoint of an experiment, and any of a trial.
+
+    Parameters
+    ----------
+    storage : URL for experiments that name none; of each experiment nothing outside its storage is read
+    """
     router = APIRouter(tags=["checkpoints"])
 
     @router.get(
@@ -48,42 +55,55 @@ def downloads(queries: Queries, known: Known) -> APIRouter:
         return await _of_trial(experiment_id, trial_id, lambda c: c["length"] == length)
 
     async def _of_trial(experiment_id: str, trial_id: int, fits: Any) -> StreamingResponse:
+        config = (await known.experiment(experiment_id))["config"]
         there, _ = await queries.checkpoints(experiment_id, trial_id, 1000, None)
         found = [checkpoint for checkpoint in there if fits(checkpoint) and not checkpoint["deleted"]]
         if not found:
             lengths = ", ".join(str(c["length"]) for c in there if not c["deleted"]) or "none"
             raise ProblemError(404, f"trial {trial_id} has no such checkpoint; there are checkpoints at: {lengths}")
         checkpoint = found[-1]
+        try:
+            place_of_trial(checkpoint["uri"], experiment_id, trial_id, _storage(config, storage))
+        except ArtifactError as error:
+            raise ProblemError(503, f"the metrics service does not read it: {error}") from None
         name = f"{experiment_id}-{trial_id}-{checkpoint['length']}.tar"
         headers = {"Content-Disposition": f'attachment; filename="{name}"'}
         return StreamingResponse(
-            _archive(*_open(checkpoint), checkpoint), headers=headers, media_type="application/x-tar"
+            _archive(checkpoint, _look_for(checkpoint)), headers=headers, media_type="application/x-tar"
         )
 
     return router
 
 
-def _open(checkpoint: Document) -> tuple[Any, str]:
+def _storage(config: dict[str, Any], storage: str) -> str:
+    """Where the checkpoints of an experiment lie."""
+    return storage_url(CheckpointStorage.model_validate(config.get("checkpoint_storage") or {}), storage)
+
+
+def _look_for(checkpoint: Document) -> Files:
     try:
-        fs, root = filesystem(checkpoint["uri"])
-        readable = fs.exists(root)
+        files = Files(checkpoint["uri"])
+        readable = files.exist()
     except (ArtifactError, OSError) as error:
         raise ProblemError(503, f"the metrics service cannot read {checkpoint['uri']}: {error}") from None
     if not readable:
         raise ProblemError(
             503, f"the metrics service does not see {checkpoint['uri']}; give it the same storage as the runners"
         )
-    return fs, root
+    return files
 
 
-def _archive(fs: Any, root: str, checkpoint: Document) -> Iterator[bytes]:
-    """A tar archive, piece by piece."""
+def _archive(checkpoint: Document, files: Files) -> Iterator[bytes]:
+    """A tar archive, piece by piece; a file that is not what it was ends it, so that whoever reads it notices."""
     for entry in checkpoint["files"]:
         member = tarfile.TarInfo(entry["path"])
-        member.size = entry["size"]
+        member.size = left = entry["size"]
         yield member.tobuf(tarfile.PAX_FORMAT)
-        with fs.open(f"{root}/{entry['path']}", "rb") as file:
-            while chunk := file.read(_CHUNK):
+        with files.open(entry["path"]) as file:
+            while left and (chunk := file.read(min(_CHUNK, left))):
+                left -= len(chunk)
                 yield chunk
+        if left:
+            raise ArtifactError(f"{checkpoint['uri']}: {entry['path']} is shorter than it was")
         yield bytes(-entry["size"] % _BLOCK)
     yield bytes(2 * _BLOCK)

@@ -38,7 +38,7 @@ class Stage:
     ) -> np.ndarray:
         """The weights in the end; what was said is in ``link``."""
         self._runs += 1
-        self.link = RecordingLink(*orders)
+        self.link = RecordingLink(*orders, folder=self._folder / "storage")
         searcher = {"metric": self.metric, "max_length": {next(iter(until)): 8}, "name": "single"}
         told = assignment(
             self._folder / "storage", until, checkpoint, lease_number=self._runs, searcher=searcher, **config
@@ -52,8 +52,7 @@ class Stage:
 
     def latest(self) -> CheckpointReference:
         """The checkpoint that was saved last."""
-        saved = self.link.told("checkpoint")[-1]
-        return CheckpointReference(uri=saved["uri"], length=next(iter(saved["length"].values())))
+        return self.link.saved()[-1]
 
 
 @pytest.fixture(params=["lightning", "transformers", "keras"])
@@ -68,7 +67,7 @@ def test_it_trains_from_target_to_target(stage: Stage, unit: str) -> None:
     told = stage.link.told("validation")
     losses = [validation["metrics"][stage.metric] for validation in told]
     assert losses[2] < losses[0]
-    assert [validation["checkpoint"]["length"] for validation in told] == [2, 3, 6]
+    assert [validation["checkpoint"]["reached"] for validation in told] == [2, 3, 6]
     assert stage.link.told("training")
 
 

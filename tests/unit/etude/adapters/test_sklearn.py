@@ -23,7 +23,7 @@ EPOCHS = {"metric": "score", "max_length": {"epochs": 9}, "name": "single", "sma
 
 def go(folder: Path, until: int, *orders: Any, estimator: Any, lease: int = 1, **options: Any) -> Any:
     """The estimator at the end, and the link."""
-    link = RecordingLink(*orders)
+    link = RecordingLink(*orders, folder=folder)
     searcher = {**EPOCHS, "metric": options.pop("metric", "score")}
     checkpoint = options.pop("checkpoint", None)
     told = assignment(folder, {"epochs": until}, checkpoint, lease_number=lease, searcher=searcher)
@@ -36,8 +36,7 @@ def validations(link: RecordingLink) -> list[tuple[int, dict[str, float]]]:
 
 
 def latest(link: RecordingLink) -> CheckpointReference:
-    saved = link.told("checkpoint")[-1]
-    return CheckpointReference(uri=saved["uri"], length=saved["length"]["epochs"])
+    return link.saved()[-1]
 
 
 def test_an_estimator_that_learns_in_parts_sees_the_data_once_an_epoch(tmp_path: Path) -> None:

@@ -6,7 +6,8 @@ import fsspec
 import pytest
 
 from etude.artifacts import ArtifactError, commit_checkpoint, fetch_checkpoint, fetch_checkpoint_to
-from etude.artifacts.checkpoint import MANIFEST, checkpoint_uri, staging_folder
+from etude.artifacts.checkpoint import MANIFEST, staging_folder
+from etude.artifacts.places import CheckpointPlace
 from etude.events import Length
 
 ABOUT = {"experiment_id": "exp", "trial_id": 1, "lease_number": 2, "length": Length.batches(100)}
@@ -16,7 +17,7 @@ ABOUT = {"experiment_id": "exp", "trial_id": 1, "lease_number": 2, "length": Len
 def uri(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """Where a checkpoint goes: on this machine, and elsewhere."""
     storage = f"file://{tmp_path}/storage" if request.param == "file" else f"memory://{tmp_path.name}"
-    return checkpoint_uri(storage, "exp", 1, 2, 100)
+    return CheckpointPlace(storage, "exp", 1, 2, 100).uri
 
 
 def store(uri: str, **files: str) -> None:
@@ -63,7 +64,7 @@ def test_a_checkpoint_may_be_stored_again(uri: str) -> None:
 
 
 def test_what_fails_on_the_way_leaves_nothing_behind(tmp_path: Path) -> None:
-    uri = checkpoint_uri(f"file://{tmp_path}", "exp", 1, 2, 100)
+    uri = CheckpointPlace(f"file://{tmp_path}", "exp", 1, 2, 100).uri
 
     def fail() -> None:
         with staging_folder(uri) as folder:
@@ -76,5 +77,29 @@ def test_what_fails_on_the_way_leaves_nothing_behind(tmp_path: Path) -> None:
 
 
 def test_every_lease_has_a_place_of_its_own() -> None:
-    places = {checkpoint_uri("s3://b/", "exp", 1, lease, 100) for lease in (1, 2)}
+    places = {CheckpointPlace("s3://b/", "exp", 1, lease, 100).uri for lease in (1, 2)}
     assert places == {"s3://b/checkpoints/exp/1/1-100", "s3://b/checkpoints/exp/1/2-100"}
+
+
+def test_a_link_is_stored_as_the_file_that_it_leads_to(tmp_path: Path) -> None:
+    uri = CheckpointPlace(f"file://{tmp_path}", "exp", 1, 2, 100).uri
+    with staging_folder(uri) as folder:
+        (folder / "step-100").write_text("x")
+        (folder / "latest").symlink_to("step-100")
+        commit_checkpoint(folder, uri, **ABOUT)
+    with fetch_checkpoint(uri) as found:
+        assert not (found / "latest").is_symlink()
+        assert (found / "latest").read_text() == "x"
+
+
+def test_a_link_that_was_put_there_later_is_damage(tmp_path: Path) -> None:
+    uri = CheckpointPlace(f"file://{tmp_path}", "exp", 1, 2, 100).uri
+    with staging_folder(uri) as folder:
+        (folder / "state").write_text("x")
+        commit_checkpoint(folder, uri, **ABOUT)
+    (tmp_path / "same").write_text("x")
+    state = Path(uri.removeprefix("file://")) / "state"
+    state.unlink()
+    state.symlink_to(tmp_path / "same")
+    with pytest.raises(ArtifactError, match="state is a link"), fetch_checkpoint(uri):
+        pass

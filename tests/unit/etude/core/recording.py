@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from etude.artifacts.places import CheckpointPlace
 from etude.core.assignment import Assignment
 from etude.core.link import Message
 from etude.core.run import Run
@@ -18,9 +19,11 @@ class RecordingLink:
     Parameters
     ----------
     orders : what the runner says when the trial waits
+    folder : where the trial's checkpoints go
     """
 
-    def __init__(self, *orders: Message) -> None:
+    def __init__(self, *orders: Message, folder: Path = Path()) -> None:
+        self._folder = folder
         self.said: list[Message] = []
         self.heard: Callable[[Message], None] = lambda _: None
         self._orders = list(orders)
@@ -39,6 +42,18 @@ class RecordingLink:
     def told(self, say: str) -> list[Message]:
         """The messages of one kind."""
         return [message for message in self.said if message["say"] == say]
+
+    def saved(self) -> list[CheckpointReference]:
+        """The checkpoints that were told, with their places, which a runner derives."""
+        return [
+            CheckpointReference(
+                uri=CheckpointPlace(
+                    f"file://{self._folder}", "exp", 1, told["lease"], told["reached"], told["copy"]
+                ).uri,
+                length=told["reached"],
+            )
+            for told in self.told("checkpoint")
+        ]
 
 
 def extend(length: int, unit: str = "batches") -> Message:
@@ -68,5 +83,5 @@ def assignment(
 
 def run(folder: Path, *orders: Message, **fields: Any) -> tuple[Run, RecordingLink]:
     """A run and the link that it talks over."""
-    link = RecordingLink(*orders)
+    link = RecordingLink(*orders, folder=folder)
     return Run(assignment(folder, **fields), link), link

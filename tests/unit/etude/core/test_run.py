@@ -122,12 +122,13 @@ def test_a_checkpoint_is_told_with_its_files_and_goes_with_the_validation_at_its
         (folder / "state").write_text("x")
     trial.close()
     [saved] = link.told("checkpoint")
-    assert saved["uri"] == f"file://{tmp_path}/checkpoints/exp/1/1-10"
+    assert link.saved()[0].uri == f"file://{tmp_path}/checkpoints/exp/1/1-10"
     assert saved["files"][0]["path"] == "state"
     trial.report_validation(10, {"loss": 1.0})
     trial.report_validation(20, {"loss": 1.0})
     first, second = link.told("validation")
-    assert first["checkpoint"] == {"uri": saved["uri"], "length": 10, "foreign": False}
+    assert first["checkpoint"] == {"lease": 1, "reached": 10, "copy": 0}
+    assert str(tmp_path) not in str(link.said), "a trial names no place"
     assert second["checkpoint"] is None
 
 
@@ -137,7 +138,7 @@ def test_two_checkpoints_of_one_length_are_two(tmp_path: Path) -> None:
         with trial.save_checkpoint(10) as folder:
             (folder / "state").write_text(text)
     trial.close()
-    first, second = [message["uri"] for message in link.told("checkpoint")]
+    first, second = [saved.uri for saved in link.saved()]
     assert Path(first.removeprefix("file://"), "state").read_text() == "one"
     assert Path(second.removeprefix("file://"), "state").read_text() == "two"
 
@@ -308,7 +309,7 @@ def test_the_names_of_determineds_core_api_do_the_same(tmp_path: Path) -> None:
             (folder / "state").write_text(name)
         trial.train.report_validation_metrics(operation.length, {"loss": 1.0})
     assert [message["say"] for message in link.said] == ["training", "checkpoint", "validation", "waiting"]
-    latest = CheckpointReference(uri=link.told("checkpoint")[0]["uri"], length=2)
+    [latest] = link.saved()
     again, _ = run(tmp_path, checkpoint=latest, lease_number=2)
     with again.checkpoint.restore_path() as found:
         assert found is not None

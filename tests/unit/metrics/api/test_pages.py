@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from etude.artifacts import commit_checkpoint
+from etude.artifacts.errors import DamagedError
 from etude.artifacts.storage import local_url
 from etude.events import BestTrial, CheckpointSaved, ExperimentProgressed, Length
 from tests.unit.make import created
@@ -52,14 +53,17 @@ async def test_nothing_but_the_pages_files_can_be_asked_for(api: Api, path: str)
     assert answer.status_code == 404
 
 
-async def with_checkpoint(api: Api, folder: Path) -> None:
+PLACE = Path("storage", "checkpoints", "exp", "1", "1-100")
+
+
+async def with_checkpoint(api: Api, folder: Path, place: Path = PLACE) -> None:
     """A trial that saved a checkpoint of two files."""
     source = folder / "source"
     (source / "deep").mkdir(parents=True)
     (source / "state.pt").write_bytes(b"x" * 1000)
     (source / "deep" / "more").write_bytes(b"")
-    (folder / "storage").mkdir()
-    uri = local_url(folder / "storage" / "c")
+    (folder / place).parent.mkdir(parents=True, exist_ok=True)
+    uri = local_url(folder / place)
     about = {"experiment_id": "exp", "trial_id": 1, "lease_number": 1, "length": Length.batches(100), "metadata": {}}
     manifest = commit_checkpoint(source, uri, **about)
     saved = CheckpointSaved(trial_id=1, lease_number=1, uri=uri, length=Length.batches(100), files=manifest.files)
@@ -81,5 +85,32 @@ async def test_a_checkpoint_that_is_not_there_says_which_are(api: Api, tmp_path:
     await with_checkpoint(api, tmp_path)
     problem = await api.get("/experiments/exp/trials/1/checkpoints/7", 404)
     assert problem["detail"] == "trial 1 has no such checkpoint; there are checkpoints at: 100"
-    (tmp_path / "storage" / "c").rename(tmp_path / "gone")
+    (tmp_path / PLACE).rename(tmp_path / "gone")
     assert "give it the same storage" in (await api.get("/experiments/exp/best-checkpoint", 503))["detail"]
+
+
+@pytest.mark.parametrize(
+    ("place", "reason"),
+    [
+        (Path("storage", "c"), "is no place of a checkpoint"),
+        (Path("storage", "checkpoints", "exp", "2", "1-100"), "is no checkpoint of trial 1 of exp"),
+        (Path("storage", "checkpoints", "other", "1", "1-100"), "is no checkpoint of trial 1 of exp"),
+        (Path("elsewhere", "checkpoints", "exp", "1", "1-100"), "is not in the storage of its experiment"),
+    ],
+)
+async def test_nothing_is_read_but_what_is_the_trials_own(api: Api, tmp_path: Path, place: Path, reason: str) -> None:
+    await with_checkpoint(api, tmp_path, place)
+    assert reason in (await api.get("/experiments/exp/best-checkpoint", 503))["detail"]
+
+
+@pytest.mark.parametrize("what", ["file", "folder"])
+async def test_a_link_that_was_put_into_a_checkpoint_leads_nowhere(api: Api, tmp_path: Path, what: str) -> None:
+    await with_checkpoint(api, tmp_path)
+    secret = tmp_path / "secret"
+    secret.mkdir()
+    (secret / "more").write_bytes(b"s" * 1000)
+    there = tmp_path / PLACE / ("state.pt" if what == "file" else "deep")
+    there.rename(tmp_path / "aside")
+    there.symlink_to(secret / "more" if what == "file" else secret)
+    with pytest.raises(DamagedError, match="is a link"):
+        await api.http.get("/api/v1/experiments/exp/best-checkpoint")
