@@ -1,6 +1,5 @@
 """A browser: Debian's Chromium, driven by Playwright."""
 
-import shutil
 from collections.abc import Iterator
 
 import pytest
@@ -9,6 +8,7 @@ from playwright.sync_api import Browser, sync_playwright
 from tests.e2e.installation import Installation, running_installation
 from tests.servers.mongod import Mongod
 from tests.servers.rabbitmq import RabbitMQ
+from tests.servers.tools import tool
 
 _FLAGS = ["--no-sandbox", "--use-gl=swiftshader", "--enable-unsafe-swiftshader", "--disable-dev-shm-usage"]
 
@@ -16,9 +16,7 @@ _FLAGS = ["--no-sandbox", "--use-gl=swiftshader", "--enable-unsafe-swiftshader",
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """One for the tests of a module. While it is there, no other loop can run in this process."""
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if chromium is None:
-        pytest.skip("chromium is not installed")
+    chromium = tool("chromium", "chromium-browser", "google-chrome")
     with sync_playwright() as playwright:
         made = playwright.chromium.launch(executable_path=chromium, args=_FLAGS)
         yield made

@@ -1,16 +1,15 @@
 """Experiments that other programs make: by an event, with aio-pika alone, and over HTTP, with curl."""
 
 import json
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-import pytest
 from ruamel.yaml import YAML
 
 from tests.e2e.installation import EXAMPLES, Installation
 from tests.models import LINE, line_config
+from tests.servers.tools import tool
 
 PRODUCERS = EXAMPLES / "producers"
 
@@ -26,8 +25,8 @@ def test_a_program_makes_an_experiment_by_an_event(running: Installation, tmp_pa
     assert (experiment["state"], experiment["trials"], experiment["owner"]) == ("completed", 3, "publish.py")
 
 
-@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 def test_a_shell_script_makes_an_experiment_over_http(running: Installation, tmp_path: Path) -> None:
+    tool("curl")
     running.wait(running.create(line_config(tmp_path, trials=1), LINE))  # so that all queues are there
 
     def create(config: Path) -> "subprocess.CompletedProcess[str]":

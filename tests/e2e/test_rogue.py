@@ -1,6 +1,5 @@
 """Model code that misbehaves ends its own trial, with the reason, and harms nothing else."""
 
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from tests.e2e.installation import Installation
 from tests.e2e.test_resume import HALVING
 from tests.models import LINE, ROGUE, SURFACE, line_config, rogue_config, surface_config
 from tests.servers.containers import Containers
+from tests.servers.tools import tool
 
 
 def trials(installation: Installation, experiment_id: str) -> dict[str, dict[str, Any]]:
@@ -117,11 +117,8 @@ def box(request: pytest.FixtureRequest) -> dict[str, Any]:
         containers: Containers = request.getfixturevalue("containers")
         environment = {"isolation": "container", "image": containers.image}
         return {"environment": environment, "bind_mounts": containers.bind_mounts}
-    if (
-        shutil.which("bwrap") is None
-        or subprocess.run(["bwrap", "--ro-bind", "/", "/", "true"], check=False).returncode
-    ):
-        pytest.skip("bubblewrap is not installed, or makes no sandbox here")
+    if subprocess.run([tool("bwrap"), "--ro-bind", "/", "/", "true"], check=False).returncode:
+        pytest.skip("bubblewrap makes no sandbox here")
     return {"environment": {"isolation": "bubblewrap"}}
 
 

@@ -9,6 +9,8 @@ import sys
 import tarfile
 from pathlib import Path
 
+from tests.servers.tools import tool
+
 _ROOT = Path(__file__).parents[2]
 _MOST = 20_000  # a container inside a container may not raise its limits
 _FOLDERS = ("proc", "sys", "dev", "tmp", "etc", "usr", "lib", "lib64", "bin")
@@ -35,9 +37,7 @@ class Containers:
         packages = sorted({sys.base_prefix, sys.prefix, str(_ROOT)})
         self.bind_mounts = [{"host_path": p, "container_path": p, "read_only": True} for p in (*system, *packages)]
         self.unusable = ""
-        if shutil.which("podman") is None:
-            self.unusable = "podman is not installed"
-            return
+        tool("podman")
         files, processes = (
             min(resource.getrlimit(limit)[0], _MOST) for limit in (resource.RLIMIT_NOFILE, resource.RLIMIT_NPROC)
         )

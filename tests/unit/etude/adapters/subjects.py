@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 
 from etude.core.run import Run
 
@@ -25,7 +24,6 @@ def data(rows: int = 32, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
 
 
 def lightning(run: Run, folder: Path, tick: Tick) -> np.ndarray:
-    pytest.importorskip("lightning")
     import torch
     from lightning.pytorch import LightningModule, Trainer
     from torch.utils.data import DataLoader, TensorDataset
@@ -70,7 +68,6 @@ def lightning(run: Run, folder: Path, tick: Tick) -> np.ndarray:
 
 
 def transformers(run: Run, folder: Path, tick: Tick) -> np.ndarray:
-    pytest.importorskip("transformers")
     import torch
     from transformers import Trainer, TrainingArguments
 
@@ -107,7 +104,8 @@ def transformers(run: Run, folder: Path, tick: Tick) -> np.ndarray:
 
 def keras(run: Run, folder: Path, tick: Tick) -> np.ndarray:
     os.environ["KERAS_BACKEND"] = "torch"
-    keras = pytest.importorskip("keras")
+    import keras
+
     from etude.adapters.keras import fit
 
     class Ticking(keras.callbacks.Callback):  # type: ignore[misc]
