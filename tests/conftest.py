@@ -6,12 +6,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.servers.containers import Containers
 from tests.servers.mongod import Mongod
 from tests.servers.rabbitmq import RabbitMQ
 
 UNIT = Path(__file__).parent / "unit"
+
+settings.register_profile("shared machines", deadline=None)  # how long an example takes says little about it
+settings.load_profile("shared machines")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -34,7 +34,7 @@ def canonical(envelope: Envelope) -> object:
     return json.loads(envelope.to_bytes())
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(envelopes())
 def test_what_is_written_is_read_back(envelope: Envelope) -> None:
     again = Envelope.parse(envelope.to_bytes())
@@ -46,7 +46,7 @@ def test_the_checked_in_document_is_the_one_the_models_make() -> None:
     assert CHECKED_IN.read_text() == as_yaml(), "run `make generate` and commit docs/asyncapi.yaml"
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(envelopes())
 def test_every_event_fits_the_document(envelope: Envelope) -> None:
     payload = DOCUMENT["components"]["messages"][type(envelope.data).__name__]["payload"]

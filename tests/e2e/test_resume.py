@@ -3,8 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from tests.e2e.installation import Installation
 from tests.e2e.test_distributed import checkpoints, the_trial, two_runners
 from tests.models import SURFACE, surface_config
@@ -14,12 +12,16 @@ def final_state(installation: Installation, experiment_id: str, folder: Path) ->
     """The state that the trial ended with, by way of the command line."""
     done = installation.etude("checkpoint", "download", experiment_id, str(folder))
     assert done.returncode == 0, done.stderr
+    import torch  # late, as every process that runs tests collects these
+
     state: dict[str, Any] = torch.load(folder / "state.pt", weights_only=False)
     return state
 
 
 def same(one: Any, other: Any) -> bool:
     """Bit by bit."""
+    import torch
+
     if isinstance(one, torch.Tensor):
         return torch.equal(one, other)
     if isinstance(one, dict):

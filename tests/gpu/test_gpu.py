@@ -4,15 +4,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
 from tests.gpu.machine import trials
 
-GPUS = torch.cuda.device_count()
-pytestmark = [
-    pytest.mark.skipif(GPUS == 0, reason="torch finds no GPU here"),
-]
-TWO = pytest.mark.skipif(GPUS < 2, reason="there are not two GPUs here")
 SURFACE: dict[str, Any] = {
     "entrypoint": "model_def:Surface",
     "hyperparameters": {"global_batch_size": 32, "seconds": 0.0, "norm": False},
@@ -29,6 +23,17 @@ HALVING: dict[str, Any] = {
 }
 
 
+@pytest.fixture(autouse=True)
+def gpus() -> int:
+    """How many there are."""
+    import torch  # late, as every process that runs tests collects these
+
+    count = torch.cuda.device_count()
+    if count == 0:
+        pytest.skip("torch finds no GPU here")
+    return count
+
+
 def shares(takes: list[float], slots: float) -> dict[str, Any]:
     """Trials that want so much of a GPU's memory, on so many slots."""
     return {
@@ -39,10 +44,10 @@ def shares(takes: list[float], slots: float) -> dict[str, Any]:
     }
 
 
-async def test_a_trial_has_the_gpu_of_its_slot_and_no_other(tmp_path: Path) -> None:
+async def test_a_trial_has_the_gpu_of_its_slot_and_no_other(tmp_path: Path, gpus: int) -> None:
     found = await trials(tmp_path, "cuda", **shares([0.01, 0.02, 0.03, 0.04], 1))
     assert {trial["metrics"]["devices"] for trial in found} == {1.0}
-    assert {trial["metrics"]["slot"] for trial in found} == set(range(min(GPUS, 4)))
+    assert {trial["metrics"]["slot"] for trial in found} == set(range(min(gpus, 4)))
 
 
 async def test_half_a_slot_gets_half_of_the_memory_at_most(tmp_path: Path) -> None:
@@ -63,6 +68,8 @@ async def test_a_model_trains_on_the_gpu_in_the_precision_that_it_wants(tmp_path
 
 async def test_a_gpu_finds_what_a_cpu_finds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     [one] = await trials(tmp_path / "gpu", "surface", 1, **SURFACE)
+    import torch
+
     with monkeypatch.context() as patch:
         patch.setattr(torch.cuda, "device_count", lambda: 0)
         [other] = await trials(tmp_path / "cpu", "surface", 1, **SURFACE)
@@ -79,8 +86,9 @@ async def test_a_trial_that_rests_on_its_gpu_goes_on_as_from_its_checkpoint(tmp_
         assert one["metrics"] == pytest.approx(other["metrics"])
 
 
-@TWO
-async def test_two_gpus_train_one_trial_as_one_does(tmp_path: Path) -> None:
+async def test_two_gpus_train_one_trial_as_one_does(tmp_path: Path, gpus: int) -> None:
+    if gpus < 2:
+        pytest.skip("there are not two GPUs here")
     [one] = await trials(tmp_path / "one", "surface", 2, **SURFACE)
     [two] = await trials(tmp_path / "two", "surface", 2, **SURFACE, resources={"slots_per_trial": 2})
     assert two["metrics"]["loss"] == pytest.approx(one["metrics"]["loss"], rel=1e-3)

@@ -186,7 +186,7 @@ class Drama:
 
 
 @pytest.mark.parametrize("policy", POLICIES)
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=1000)
 @given(seed=st.integers(0, 2**32))
 def test_no_slot_is_given_twice_gangs_are_whole_and_nothing_starves(policy: type[Policy], seed: int) -> None:
     dice = random.Random(seed)
@@ -204,7 +204,7 @@ def test_no_slot_is_given_twice_gangs_are_whole_and_nothing_starves(policy: type
 LONGEST = 5
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.integers(0, 2**32))
 def test_weights_are_respected_within_one_trial_over_time(seed: int) -> None:
     dice = random.Random(seed)

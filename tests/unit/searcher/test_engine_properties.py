@@ -49,7 +49,7 @@ def drive(made: ExperimentConfig, seed: int, restarts: bool) -> list[Any]:
     return told
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(searchers(), st.integers(0, 1000))
 def test_an_engine_that_is_restored_at_any_point_decides_as_one_that_never_stopped(
     searcher: dict[str, Any], seed: int

@@ -49,7 +49,7 @@ def test_brackets_are_told_apart() -> None:
     assert [sum(g.count for g in groups if g.bracket == n) for n in (1, 2, 3)] == [70, 22, 8]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(searchers())
 def test_with_constant_metrics_a_search_trains_what_its_preview_says(searcher: dict[str, Any]) -> None:
     made = with_longest(searcher)

@@ -4,12 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import optuna
-import optuna_dashboard
-import pandas
 import pytest
-from mlflow.tracking import MlflowClient
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from etude.export import FORMS, ExportError, export
 from etude.material import Material
@@ -58,6 +53,8 @@ def material() -> Material:
 
 def test_a_study_opens_in_optuna(material: Material, tmp_path: Path) -> None:
     file = export(material, "optuna", tmp_path / "study.db")
+    import optuna
+
     study = optuna.load_study(study_name="exp", storage=f"sqlite:///{file}")
     assert [trial.state.name for trial in study.trials] == ["COMPLETE", "PRUNED", "FAIL"]
     assert study.best_params == {"rate": 0.1}
@@ -66,6 +63,9 @@ def test_a_study_opens_in_optuna(material: Material, tmp_path: Path) -> None:
 
 def test_a_study_opens_in_optuna_dashboard(material: Material, tmp_path: Path) -> None:
     file = export(material, "optuna", tmp_path / "study.db")
+    import optuna
+    import optuna_dashboard
+
     app = optuna_dashboard.wsgi(optuna.storages.get_storage(f"sqlite:///{file}"))
     with httpx.Client(transport=httpx.WSGITransport(app=app), base_url="http://dashboard") as dashboard:
         [summary] = dashboard.get("/api/studies").json()["study_summaries"]
@@ -75,8 +75,11 @@ def test_a_study_opens_in_optuna_dashboard(material: Material, tmp_path: Path) -
     assert [trial["number"] for trial in study["best_trials"]] == [0]
 
 
-@pytest.mark.parametrize(("form", "read"), [("csv", pandas.read_csv), ("parquet", pandas.read_parquet)])
-def test_tables_open_in_pandas(material: Material, tmp_path: Path, form: str, read: Any) -> None:
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_tables_open_in_pandas(material: Material, tmp_path: Path, form: str) -> None:
+    import pandas
+
+    read = pandas.read_csv if form == "csv" else pandas.read_parquet
     folder = export(material, form, tmp_path / "tables")
     trials = read(folder / f"trials.{form}")
     assert list(trials["hyperparameters.rate"]) == pytest.approx([0.1, 0.2, 0.3])
@@ -91,6 +94,8 @@ def test_tables_open_in_pandas(material: Material, tmp_path: Path, form: str, re
 def test_event_files_open_in_tensorboard(material: Material, tmp_path: Path) -> None:
     folder = export(material, "tensorboard", tmp_path / "runs")
     assert sorted(path.name for path in folder.iterdir()) == ["trial-1", "trial-2", "trial-3"]
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
     read = EventAccumulator(str(folder / "trial-2"))
     read.Reload()
     assert [(event.step, round(event.value, 6)) for event in read.Scalars("loss")] == [
@@ -102,6 +107,8 @@ def test_event_files_open_in_tensorboard(material: Material, tmp_path: Path) -> 
 
 def test_runs_open_in_mlflow(material: Material, tmp_path: Path) -> None:
     store = export(material, "mlflow", tmp_path / "runs.db")
+    from mlflow.tracking import MlflowClient
+
     client = MlflowClient(tracking_uri=f"sqlite:///{store}")
     [found] = [e for e in client.search_experiments() if e.name != "Default"]
     runs = {run.info.run_name: run for run in client.search_runs([found.experiment_id])}

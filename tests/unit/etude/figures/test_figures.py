@@ -3,9 +3,7 @@
 import math
 from typing import Any
 
-import optuna
 import pytest
-from optuna.trial import TrialState
 
 from etude.figures import FIGURES, Material, draw
 from etude.figures.ladder import rungs
@@ -55,6 +53,9 @@ MANY = [trial(number) for number in range(1, 40)]
 
 
 def test_a_study_has_the_trials_with_their_states_and_distributions() -> None:
+    import optuna
+    from optuna.trial import TrialState
+
     trials = [
         trial(1),
         trial(2, state="stopped"),

@@ -156,7 +156,7 @@ def with_longest(searcher: dict[str, Any]) -> ExperimentConfig:
     return config(searcher)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.data(), searchers())
 def test_every_result_is_answered_once_and_every_search_ends(data: st.DataObject, searcher: dict[str, Any]) -> None:
     drive = Drive(with_longest(searcher))
@@ -182,7 +182,7 @@ def test_every_result_is_answered_once_and_every_search_ends(data: st.DataObject
 GROWING = ("async_halving", "sync_halving", "adaptive_asha", "adaptive_simple", "adaptive")
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.randoms(use_true_random=False), searchers().filter(lambda searcher: searcher["name"] in GROWING))
 def test_a_search_that_grows_at_any_point_ends_with_every_rung_promoted(dice: Any, searcher: dict[str, Any]) -> None:
     drive = Drive(with_longest(searcher))
@@ -198,7 +198,7 @@ def test_a_search_that_grows_at_any_point_ends_with_every_rung_promoted(dice: An
     promoted_the_best(drive)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.randoms(use_true_random=False), searchers())
 def test_a_method_that_is_restored_at_any_point_decides_as_one_that_never_stopped(
     dice: Any, searcher: dict[str, Any]
@@ -215,7 +215,7 @@ def test_a_method_that_is_restored_at_any_point_decides_as_one_that_never_stoppe
     assert second.targets == first.targets
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.randoms(use_true_random=False), searchers())
 def test_in_the_end_every_rung_has_promoted_its_best(dice: Any, searcher: dict[str, Any]) -> None:
     drive = Drive(with_longest(searcher))
