@@ -107,6 +107,7 @@ def test_a_trial_cannot_find_the_brokers_password(installation: Installation, tm
     installation.wait(experiment_id)
     metrics = trials(installation, experiment_id)["pry"]["metrics"]
     assert metrics["loss"] == 0.0
+    assert metrics["looked_at"] >= 3, "the runner, the process that trials are forked from, the trial"
     assert metrics["descriptors"] <= 6, "standard streams, the runner, and what looking itself takes"
 
 

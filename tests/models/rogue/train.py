@@ -63,12 +63,11 @@ def hang(run: etude.core.Run) -> None:
 def pry(run: etude.core.Run) -> None:
     """Looks for the broker's password wherever a process may look."""
     seen = b"".join(os.environb.keys()) + b"".join(os.environb.values())
-    for path in glob.glob("/proc/[0-9]*/environ"):
-        if read(path.replace("environ", "cmdline")).find(b"etude_trial_runner") >= 0:
-            seen += read(path)
+    seen += b"".join(read(f"/proc/{process}/environ") for process in runner_processes())
     descriptors = [os.readlink(path) for path in glob.glob("/proc/self/fd/*") if os.path.exists(path)]
     found = {"loss": float(b"guest:guest" in seen), "descriptors": len(descriptors)}
     found["interfaces"] = len(socket.if_nameindex())
+    found["looked_at"] = len(runner_processes())
     found["processes"] = len(glob.glob("/proc/[0-9]*"))
     found["writable"] = float(os.access(__file__, os.W_OK))
     run.report_validation(1, found)
@@ -90,6 +89,27 @@ def say_saved(run: etude.core.Run, uri: str, path: str) -> None:
     entry = {"path": path, "size": 100, "sha256": "0" * 64}
     told = {"say": "checkpoint", "uri": uri, "length": {"batches": 1}, "lease": lease, "reached": 1, "files": [entry]}
     run._link.send(told)
+
+
+def runner_processes() -> list[int]:
+    """The trial's own runner and all that it has started, as far as they can be seen.
+
+    Other runners of this machine, of which one may just be starting, are none of its business.
+    """
+    parents = {}
+    for path in glob.glob("/proc/[0-9]*/stat"):
+        if stat := read(path).rpartition(b")")[2].split():  # what comes after the name
+            parents[int(path.split("/")[2])] = int(stat[1])
+    top = process = os.getpid()
+    while process in parents:
+        if b"etude_trial_runner" in read(f"/proc/{process}/cmdline"):
+            top = process
+        process = parents[process]
+
+    def belongs(process: int) -> bool:
+        return process == top or (process in parents and belongs(parents[process]))
+
+    return [process for process in parents if belongs(process)]
 
 
 def read(path: str) -> bytes:
