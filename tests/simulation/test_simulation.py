@@ -9,9 +9,10 @@ from tests.simulation.simulate import EXPERIMENTS, simulate
 from tests.simulation.world import METRICS, World
 
 SEEDS = 20
+SEEDS_THAT_FAILED = (572,)  # an emptied broker lost the closing of a finished trial, and the experiment completed
 
 
-@pytest.mark.parametrize("seed", range(SEEDS))
+@pytest.mark.parametrize("seed", [*range(SEEDS), *SEEDS_THAT_FAILED])
 def test_every_experiment_ends_and_every_result_is_decided_once(seed: int) -> None:
     run_virtually(simulate(seed))
 

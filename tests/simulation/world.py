@@ -160,7 +160,7 @@ class World:
         for trial in await self.store.find(TRIALS, {}):
             assert not trial["open"], trial
             [view] = await self.store.get(TRIAL_VIEWS, [trial["_id"]])
-            assert (view["attempt"], view["close_reason"]) == (trial["attempt"], trial["closed"])
+            assert (view["attempt"], view["close_reason"]) == (trial["attempt"], trial["closed"]), (view, trial)
         for key, leases in self.story.leases.items():
             assert leases == sorted(leases), f"trial {key} was granted leases {leases}"
 

@@ -111,7 +111,7 @@ class Execution:
     exited : data of the trial.exited event, to say it again
     attempt : of trying it; a later one begins without restarts, and open
     failed_at_start : runners on which it failed before it reported anything, and when it last did; until it works
-    closed_with_experiment : closed for no other reason than the end of its experiment, which may be extended
+    closed_with_experiment : closed only because its experiment ended; why the searcher closed it is not known yet
     resident : where its process rests in memory, if it was paused
     """
 
@@ -153,7 +153,7 @@ class Execution:
     @property
     def open(self) -> bool:
         """True while the scheduler must keep an eye on it."""
-        return self.closed is None or self.allocation is not None
+        return self.closed is None or self.closed_with_experiment or self.allocation is not None
 
     @property
     def train_until(self) -> Length:

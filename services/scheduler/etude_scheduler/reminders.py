@@ -1,9 +1,9 @@
-"""Reminders: results and exits that the searcher leaves unanswered, and when to report them again. Pure."""
+"""Reminders: what the searcher leaves unanswered, and when to report it again, or to ask. Pure."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from etude.events import Event, TrialExited, ValidationCompleted
+from etude.events import Event, ExperimentResyncRequested, TrialExited, ValidationCompleted
 from etude_scheduler.execution import Execution, Key, Want
 from etude_scheduler.ledger import Ledger, Message
 
@@ -21,7 +21,8 @@ class Reminders:
 
     A decision takes milliseconds. If it takes seconds, an event was lost with a process or a broker, or the searcher
     is down. A report is repeated after ``first``, then at intervals that double, up to ``longest``; reports that are
-    unanswered when a scheduler loads its pool are repeated at once.
+    unanswered when a scheduler loads its pool are repeated at once. Of an experiment that ended without a word on some
+    of its trials, all decisions are asked for: if it is extended, they must not be trained again.
 
     Parameters
     ----------
@@ -43,20 +44,29 @@ class Reminders:
 
     def take_due(self, now: datetime) -> list[Message]:
         """The reports that are to be repeated now."""
-        messages = []
+        messages: list[Message] = []
+        asked: set[str] = set()
         for key, reminder in list(self._pending.items()):
             execution = self._ledger.executions.get(key)
             event = _unanswered(execution) if execution else None
             if event is None:
                 del self._pending[key]
-            elif now >= reminder.due and self._ledger.share(key[0]).active:
-                self._pending[key] = _Reminder(now + reminder.interval, min(reminder.interval * 2, self._longest))
+                continue
+            asks, share = isinstance(event, ExperimentResyncRequested), self._ledger.share(key[0])
+            if now < reminder.due or not (share.ended if asks else share.active):
+                continue
+            self._pending[key] = _Reminder(now + reminder.interval, min(reminder.interval * 2, self._longest))
+            if not asks or key[0] not in asked:  # one answer tells of all trials
                 messages.append(Message(key[0], event))
+            if asks:
+                asked.add(key[0])
         return messages
 
 
 def _unanswered(execution: Execution) -> Event | None:
     """What the searcher must answer about a trial."""
+    if execution.closed_with_experiment:
+        return ExperimentResyncRequested(requested_by="scheduler")
     if execution.closed:
         return None
     if execution.exited:

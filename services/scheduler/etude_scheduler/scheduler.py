@@ -268,7 +268,7 @@ class Scheduler:
         share = self._ledger.share(execution.experiment_id)
         if share.ending and not execution.closed:  # what closed it was lost, or is late
             execution.close(share.ending)
-            execution.closed_with_experiment = True
+            execution.closed_with_experiment = not share.deleted
             self.changed.add(execution.key)
         want = execution.want() if share.active or execution.over else Want.REST
         claim = self._ledger.claim(execution)

@@ -94,7 +94,7 @@ async def test_a_trial_that_is_over_stays_over_when_it_is_named_again(shell: She
 async def test_a_trial_that_is_requested_after_the_end_is_closed(shell: Shell) -> None:
     await shell.hear(ACTIVATED, joined(), ExperimentCanceled(revision=9))
     assert await shell.hear(requested(1)) == []
-    assert await shell.store.count(TRIALS, {"open": True}) == 0
+    assert await shell.store.count(TRIALS, {"closed": "canceled"}) == 1
 
 
 async def test_a_standby_does_nothing_on_its_own(shell: Shell) -> None:

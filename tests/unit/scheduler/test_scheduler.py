@@ -15,6 +15,7 @@ from etude.events import (
     ExperimentCanceled,
     ExperimentCompleted,
     ExperimentPaused,
+    ExperimentResyncRequested,
     Length,
     RunnerChangeRequested,
     RunnerDraining,
@@ -320,7 +321,8 @@ def test_the_end_of_an_experiment_ends_trials_whose_closing_was_lost(kill: bool)
     [order] = pool.hear(ExperimentCanceled(revision=9, killed=kill))
     assert isinstance(order, AllocationRevoked if kill else AllocationReleased)
     pool.hear(ended(1, EndReason.RELEASED))
-    assert pool.scheduler.executions == {}
+    assert pool.execution(1).over
+    assert pool.execution(2).over
 
 
 def test_a_stopped_trial_that_is_continued_trains_again_whatever_comes_late() -> None:
@@ -343,7 +345,7 @@ def test_an_extended_experiment_wants_trials_that_were_closed_with_it() -> None:
     pool = Pool()
     pool.hear(joined(slots=0), pool.activated, requested(1))
     pool.hear(requested(2), ExperimentCompleted.model_validate({**COMPLETED, "revision": 5}))
-    executions = [Execution.from_document(e.to_document()) for e in pool.closed]
+    executions = [Execution.from_document(e.to_document()) for e in pool.scheduler.executions.values()]
     assert {(e.trial_id, e.closed_with_experiment) for e in executions} == {(1, True), (2, True)}
     pool.scheduler.adopt(executions)
     pool.hear(joined(slots=2))
@@ -355,6 +357,19 @@ COMPLETED = {
     "trials": 1,
     "best": {"trial_id": 1, "metric": "loss", "value": 1.0, "hyperparameters": {}, "length": 1},
 }
+
+
+def test_a_finished_trial_whose_closing_was_lost_is_not_trained_again_when_the_search_is_extended() -> None:
+    pool = Pool()
+    pool.hear(joined(slots=1), pool.activated, requested(1))
+    completed = ExperimentCompleted.model_validate({**COMPLETED, "revision": 5})
+    pool.hear(ended(1, EndReason.RELEASED), completed)  # the broker lost the closing
+    assert pool.at(2.9).hear() == [], "it may be on its way"
+    assert pool.at(3).hear() == [ExperimentResyncRequested(requested_by="scheduler")]
+    assert pool.hear(requested(1), closed(1), completed) == []
+    assert (pool.closed[-1].closed, pool.closed[-1].closed_with_experiment) == ("finished", False)
+    assert pool.scheduler.executions == {}
+    assert grants(pool.hear(pool.activated.model_copy(update={"revision": 6}))) == []
 
 
 def test_a_closed_trial_leaves_memory_once_it_holds_nothing() -> None:
