@@ -1,8 +1,11 @@
 """Makes what tests need: configurations, events and envelopes with little said."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
+from etude.artifacts.checkpoint import commit_checkpoint, staging_folder
+from etude.artifacts.places import CheckpointPlace
 from etude.config import ExperimentConfig, parse
 from etude.core.assignment import Assignment
 from etude.events import Envelope, Event, ExperimentCreated, Length, ModelDefinition, ValidationCompleted
@@ -75,3 +78,14 @@ def validation(
 def envelope(event: Event, experiment_id: str | None = "exp", seconds: float = 0.0, **fields: Any) -> Envelope:
     """An event on its way."""
     return Envelope.wrap(event, source="test", time=later(seconds), experiment_id=experiment_id, **fields)
+
+
+def save_checkpoint(storage: Path, trial_id: int, length: int) -> str:
+    """Save a checkpoint of experiment ``exp``, and tell nobody."""
+    place = CheckpointPlace(f"file://{storage}", "exp", trial_id, lease_number=1, length=length)
+    with staging_folder(place.uri) as folder:
+        (folder / "weights").write_text("0.5")
+        commit_checkpoint(
+            folder, place.uri, experiment_id="exp", trial_id=trial_id, lease_number=1, length=Length.batches(length)
+        )
+    return place.uri

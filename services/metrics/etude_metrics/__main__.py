@@ -97,7 +97,7 @@ async def main(stop: asyncio.Event) -> None:
     store = MongoStore(settings.mongo_url, settings.database)
     bus = AmqpBus(settings.amqp_url, name="metrics", pools=(settings.pool,))
     listener = listen(settings.api_host, settings.api_port)
-    service = MetricsService(bus, store, grace=timedelta(seconds=settings.grace_seconds))
+    service = MetricsService(bus, store, settings.storage, grace=timedelta(seconds=settings.grace_seconds))
 
     async def ready() -> str | None:
         try:

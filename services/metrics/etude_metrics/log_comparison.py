@@ -1,17 +1,13 @@
 """Log comparison: what the searcher decided on is compared with what is stored, for reports that never came."""
 
-import asyncio
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 import structlog
 
-from etude.artifacts import ArtifactError
-from etude.artifacts.checkpoint import experiment_checkpoints, read_manifest
 from etude.events import (
-    CheckpointSaved,
     TrialClosed,
     TrialContinued,
     TrialPaused,
@@ -20,21 +16,15 @@ from etude.events import (
 )
 from etude.service.clock import Clock
 from etude.store import Above, Document, DocumentStore
-from etude.store.schema import CHECKPOINTS, EXPERIMENT_VIEWS, EXPERIMENTS, SEARCH_LOG, TRIAL_VIEWS, VALIDATIONS
+from etude.store.schema import EXPERIMENT_VIEWS, EXPERIMENTS, SEARCH_LOG, TRIAL_VIEWS, VALIDATIONS
 from etude_metrics.views import DELETED, validation_id
 
 T = TypeVar("T")
 log = structlog.get_logger("etude.metrics")
 
 _READ = 500  # decisions at a time, so that others get their turn
-_REMEMBERED = timedelta(days=1)
+REMEMBERED = timedelta(days=1)
 _ON_TRIALS = (TrialRequested.type, TrialContinued.type, TrialPaused.type, TrialClosed.type)
-
-
-class Aside(Protocol):
-    """Calls a function that takes long, meanwhile doing other things."""
-
-    async def __call__(self, call: Callable[[str], T], argument: str, /) -> T: ...
 
 
 @dataclass
@@ -46,13 +36,11 @@ class Gap:
     pool : its resource pool
     validations : ids of validations that were decided on and are not stored
     trials : numbers of trials that were closed, or tried again, and are not shown so
-    checkpoints : URIs that the validations name
     """
 
     pool: str
     validations: list[str] = field(default_factory=list)
     trials: list[int] = field(default_factory=list)
-    checkpoints: list[str] = field(default_factory=list)
 
 
 class LogComparison:
@@ -61,19 +49,15 @@ class LogComparison:
     A broker that lost its disk held reports that the searcher had taken already and this service had not. Whoever made
     them may be gone, too; but the search log holds each report that was decided on. What was compared once is not read
     again in this life.
-
-    Parameters
-    ----------
-    aside : calls a function that reads the storage, meanwhile doing other things
     """
 
-    def __init__(self, store: DocumentStore, clock: Clock, aside: Aside = asyncio.to_thread) -> None:
-        self._store, self._clock, self._aside = store, clock, aside
+    def __init__(self, store: DocumentStore, clock: Clock) -> None:
+        self._store, self._clock = store, clock
         self._compared: dict[str, int] = {}  # by experiment: up to this decision all is stored
 
     async def gaps(self) -> dict[str, Gap]:
         """What is lacking of experiments that go on or changed within a day, by their ids."""
-        since = (self._clock() - _REMEMBERED).isoformat()
+        since = (self._clock() - REMEMBERED).isoformat()
         documents = {document["_id"]: document for document in await self._store.find(EXPERIMENTS, {"state": "active"})}
         documents |= {d["_id"]: d for d in await self._store.find(EXPERIMENTS, {"changed_at": Above(since)})}
         views = {view["_id"]: view for view in await self._store.get(EXPERIMENT_VIEWS, sorted(documents))}
@@ -95,11 +79,9 @@ class LogComparison:
         while True:
             where = {"experiment_id": experiment_id, "seq": Above(seq)}
             decisions = await self._store.find(SEARCH_LOG, where, ("seq",), _READ)
-            reports = {validation_id(experiment_id, report): report for report in _reports(decisions)}
-            stored = {document["_id"] for document in await self._store.get(VALIDATIONS, sorted(reports))}
-            lacking = {key: report for key, report in reports.items() if key not in stored}
-            gap.validations += lacking
-            gap.checkpoints += [r.checkpoint.uri for r in lacking.values() if r.checkpoint and not r.checkpoint.foreign]
+            reports = [validation_id(experiment_id, report) for report in _reports(decisions)]
+            stored = {document["_id"] for document in await self._store.get(VALIDATIONS, sorted(set(reports)))}
+            gap.validations += [key for key in reports if key not in stored]
             decided |= _decided(decisions)
             seq = decisions[-1]["seq"] if decisions else seq
             if len(decisions) < _READ:
@@ -115,32 +97,6 @@ class LogComparison:
             for view in await self._store.get(TRIAL_VIEWS, ids[start : start + _READ]):
                 views[view["trial_id"]] = (view["attempt"], view["close_reason"] is not None)
         return [trial_id for trial_id, should in sorted(decided.items()) if views.get(trial_id, (0, False)) < should]
-
-    async def lost_checkpoints(self, experiment_id: str, gap: Gap) -> list[CheckpointSaved]:
-        """Checkpoints that lie in the storage beside those of lost reports, and of which nothing was heard.
-
-        None of them if this service cannot see the storage: their trials report them once they go on.
-        """
-        if not gap.checkpoints:
-            return []
-        try:
-            found = await self._aside(experiment_checkpoints, gap.checkpoints[0].rsplit("/", 2)[0])
-        except ArtifactError as error:
-            log.warning("checkpoints cannot be listed", experiment_id=experiment_id, error=str(error))
-            return []
-        heard = {checkpoint["_id"] for checkpoint in await self._store.get(CHECKPOINTS, found)}
-        events = []
-        for uri in found:
-            if uri in heard:
-                continue
-            try:
-                manifest = await self._aside(read_manifest, uri)
-            except ArtifactError as error:
-                log.warning("a checkpoint that was lost sight of cannot be read", uri=uri, error=str(error))
-                continue
-            if manifest.experiment_id == experiment_id:
-                events.append(manifest.announce(uri))
-        return events
 
 
 def _decided(decisions: Iterable[Document]) -> dict[int, tuple[int, bool]]:

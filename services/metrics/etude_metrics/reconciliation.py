@@ -1,8 +1,7 @@
 """Reconciliation: views that lack something for too long are completed, or ended."""
 
-import asyncio
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 import structlog
@@ -11,14 +10,18 @@ from etude.bus import EventBus
 from etude.events import (
     Envelope,
     Event,
+    ExperimentCanceled,
+    ExperimentCompleted,
     ExperimentCreated,
+    ExperimentFailed,
     ExperimentResyncRequested,
     ModelDefinition,
 )
 from etude.service.clock import Clock
-from etude.store import ConflictError, Document, DocumentStore
+from etude.store import Above, ConflictError, Document, DocumentStore
 from etude.store.schema import ALLOCATIONS, EXPERIMENT_VIEWS, TRIAL_VIEWS
-from etude_metrics.log_comparison import Aside, LogComparison
+from etude_metrics.log_comparison import REMEMBERED, LogComparison
+from etude_metrics.stored_checkpoints import StoredCheckpoints
 from etude_metrics.views import DELETED
 
 log = structlog.get_logger("etude.metrics")
@@ -35,11 +38,12 @@ class Reconciliation:
     ``experiment.created`` is the one event that no document of another service stands behind. An allocation whose
     runner died with it is ended, once its trial has a later one or is over. After a start and after each lost
     connection the search log is compared with what is stored: the broker may have lost what was on its way here.
+    Where something was lost, and of each experiment that ended, checkpoints of which nothing was heard are looked for.
 
     Parameters
     ----------
+    stored : finds them
     grace : for how long events may be on their way
-    aside : calls a function that reads the storage, meanwhile doing other things
     """
 
     def __init__(
@@ -47,21 +51,30 @@ class Reconciliation:
         store: DocumentStore,
         bus: EventBus,
         clock: Clock,
+        stored: StoredCheckpoints,
         grace: timedelta = timedelta(seconds=60),
-        aside: Aside = asyncio.to_thread,
     ) -> None:
         self._store, self._bus, self._clock, self._grace = store, bus, clock, grace
+        self._stored = stored
         self._waits: dict[str, tuple[datetime, timedelta]] = {}  # by experiment: when it is due, and the next interval
         self._allocations_due: datetime | None = None
-        self._comparison = LogComparison(store, clock, aside)
+        self._comparison = LogComparison(store, clock)
         self._comparison_due: datetime | None = None
         self._comparison_interval = grace
+        self._listings: dict[str, datetime] = {}  # by experiment: when its stored checkpoints are to be looked at
         self.doubt()
 
     def doubt(self) -> None:
         """Events may have been lost on their way here: compare what is stored, once those on their way have come."""
         self._comparison_due = self._clock() + self._grace
         self._comparison_interval = self._grace
+        self._doubts_ends = True
+
+    def notice(self, batch: Sequence[Envelope]) -> None:
+        """Remember which experiments ended."""
+        for envelope in batch:
+            if isinstance(envelope.data, ExperimentCompleted | ExperimentCanceled | ExperimentFailed):
+                self._listings[envelope.experiment] = self._clock() + self._grace
 
     async def reconcile(self) -> None:
         """Do what is due; to be called every few seconds."""
@@ -72,6 +85,7 @@ class Reconciliation:
             await self._end_lost_allocations(now)
         if self._comparison_due is not None and now >= self._comparison_due:
             await self._compare_with_the_log(now)
+        await self._list_checkpoints(now)
 
     async def _compare_with_the_log(self, now: datetime) -> None:
         gaps = await self._comparison.gaps()
@@ -82,18 +96,24 @@ class Reconciliation:
                 validations=len(gap.validations),
                 trials=len(gap.trials),
             )
-            events = [
-                ExperimentResyncRequested(requested_by="metrics"),
-                *await self._comparison.lost_checkpoints(experiment_id, gap),
-            ]
-            await self._bus.publish(
-                [
-                    Envelope.wrap(event, source="metrics", time=now, experiment_id=experiment_id, pool=gap.pool)
-                    for event in events
-                ]
-            )
+            await self._publish([ExperimentResyncRequested(requested_by="metrics")], experiment_id, gap.pool, now)
+        self._listings |= dict.fromkeys(gaps, now)
+        if self._doubts_ends:
+            self._doubts_ends = False
+            ended = await self._store.find(EXPERIMENT_VIEWS, {"ended_at": Above((now - REMEMBERED).isoformat())})
+            self._listings |= {view["_id"]: now for view in ended}
         self._comparison_due = now + self._comparison_interval if gaps else None
         self._comparison_interval = min(self._comparison_interval * 2, _LONGEST)
+
+    async def _list_checkpoints(self, now: datetime) -> None:
+        """Tell of checkpoints of which nothing was heard: what is not needed is deleted then, as others are."""
+        due = sorted(experiment_id for experiment_id, time in self._listings.items() if time <= now)
+        for view in await self._store.get(EXPERIMENT_VIEWS, due):
+            if view["config"] is not None or view["state"] == DELETED:
+                found = await self._stored.unheard_of(view)
+                await self._publish(found, view["_id"], view["pool"], now)
+        for experiment_id in due:
+            del self._listings[experiment_id]
 
     async def _ask_the_searcher(self, now: datetime) -> None:
         nameless = await self._store.find(EXPERIMENT_VIEWS, {"order": None})
@@ -105,9 +125,9 @@ class Reconciliation:
             if now < due:
                 continue
             self._waits[experiment_id] = (now + interval, min(interval * 2, _LONGEST))
-            await self._publish(view, now)
+            await self._ask(view, now)
 
-    async def _publish(self, view: Document, now: datetime) -> None:
+    async def _ask(self, view: Document, now: datetime) -> None:
         event: Event
         if view["config"] is None or view["model_definition"] is None:
             event = ExperimentResyncRequested(requested_by="metrics")
@@ -120,9 +140,14 @@ class Reconciliation:
                 owner=view["owner"],
             )
             log.warning("announcing an experiment again that no decision followed", experiment_id=view["_id"])
-        await self._bus.publish(
-            [Envelope.wrap(event, source="metrics", time=now, experiment_id=view["_id"], pool=view["pool"])]
-        )
+        await self._publish([event], view["_id"], view["pool"], now)
+
+    async def _publish(self, events: Iterable[Event], experiment_id: str, pool: str, now: datetime) -> None:
+        told = [
+            Envelope.wrap(event, source="metrics", time=now, experiment_id=experiment_id, pool=pool) for event in events
+        ]
+        if told:
+            await self._bus.publish(told)
 
     async def _end_lost_allocations(self, now: datetime) -> None:
         going_on = await self._store.find(ALLOCATIONS, {"ended": None})

@@ -16,8 +16,8 @@ from etude_metrics.dead_letters import DeadLetters
 from etude_metrics.eraser import Eraser
 from etude_metrics.handlers import MetricsHandlers
 from etude_metrics.janitor import Janitor
-from etude_metrics.log_comparison import Aside
 from etude_metrics.reconciliation import Reconciliation
+from etude_metrics.stored_checkpoints import Aside, StoredCheckpoints
 from etude_metrics.upgrade import upgrade_views
 
 _CLEAN_SECONDS = 5.0
@@ -33,6 +33,7 @@ class MetricsService:
 
     Parameters
     ----------
+    storage : URL of the checkpoints of experiments that name no storage
     grace : for how long a checkpoint is kept after it is no longer the latest, and views may lack something
     aside : calls a function that reads the storage, meanwhile doing other things
     """
@@ -41,6 +42,7 @@ class MetricsService:
         self,
         bus: EventBus,
         store: DocumentStore,
+        storage: str,
         clock: Clock = utc_now,
         grace: timedelta = timedelta(seconds=60),
         aside: Aside = asyncio.to_thread,
@@ -48,8 +50,9 @@ class MetricsService:
         self._bus, self._store = bus, store
         self._handlers = MetricsHandlers(store, clock)
         self._janitor = Janitor(store, bus, clock, grace)
-        self._eraser = Eraser(store, bus, clock, grace)
-        self._reconciliation = Reconciliation(store, bus, clock, max(grace, _SHORTEST_GRACE), aside)
+        stored = StoredCheckpoints(store, storage, aside)
+        self._eraser = Eraser(store, bus, clock, stored, grace)
+        self._reconciliation = Reconciliation(store, bus, clock, stored, max(grace, _SHORTEST_GRACE))
         self.dead_letters = DeadLetters(store, bus.requeue, clock)
         self._upgraded = False
         self._cleaning: asyncio.Task[None] | None = None
@@ -89,7 +92,9 @@ class MetricsService:
 
     async def _events(self, batch: Sequence[Envelope]) -> None:
         await self._handlers.handle_events(batch)
-        self._janitor.notice([envelope for envelope in batch if envelope.experimentid])
+        of_experiments = [envelope for envelope in batch if envelope.experimentid]
+        self._janitor.notice(of_experiments)
+        self._reconciliation.notice(of_experiments)
         self._count(batch)
 
     async def _telemetry(self, batch: Sequence[Envelope]) -> None:

@@ -44,6 +44,10 @@ _STATES = {
     ExperimentCanceled: "canceled",
 }
 DELETED = "deleted"
+_STORAGE_FIELDS = frozenset(
+    ("type", "host_path", "storage_path", "container_path", "bucket", "prefix", "container", "hdfs_url", "hdfs_path")
+)
+"""Fields of ``checkpoint_storage`` that say where it is. Others may be secrets."""
 TRIAL_FORMAT = 2
 """Of the documents of trials. The second knows how far a trial was ``trained``."""
 TRIAL_STATES = ("requested", "waiting", "running", "paused", *(reason.value for reason in CloseReason))
@@ -92,6 +96,7 @@ def new_experiment(experiment_id: str) -> Document:
 def tombstone(view: Document, envelope: Envelope) -> Document:
     """What is left of an experiment that was deleted: enough to know it by, and to erase the rest."""
     time = envelope.time.isoformat()
+    storage = (view["config"] or {}).get("checkpoint_storage") or {}
     return {
         **new_experiment(view["_id"]),
         "version": view["version"],
@@ -99,6 +104,7 @@ def tombstone(view: Document, envelope: Envelope) -> Document:
         "ended_at": time,
         "pool": envelope.pool,
         "erase_at": time,
+        "checkpoint_storage": {field: storage[field] for field in _STORAGE_FIELDS & storage.keys()},
     }
 
 

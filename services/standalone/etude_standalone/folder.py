@@ -65,6 +65,7 @@ class Folder:
                 "installation with ETUDE_API_URL"
             )
         self._store = SqliteStore(self.home / LOCAL_DATABASE)
+        self._storage = local_url(self.home / "artifacts")
         self._deciding = asyncio.Lock()
 
     async def open(self) -> FastAPI:
@@ -75,10 +76,15 @@ class Folder:
         async def ready() -> str | None:
             return None
 
-        storage = local_url(self.home / "artifacts")
         access = Access(loopback_only=True)
         return create_app(
-            self._store, ready, CollectorRegistry(), self.publish, storage, access=access, requeue=self._publish_again
+            self._store,
+            ready,
+            CollectorRegistry(),
+            self.publish,
+            self._storage,
+            access=access,
+            requeue=self._publish_again,
         )
 
     async def close(self) -> None:
@@ -109,7 +115,10 @@ class Folder:
         """Carry out a wish without a run: the search decides, and the views show it."""
         if not envelope.experimentid:
             return False  # it is for the runner of a run
-        async with self._deciding, _Services(self._store, envelope.pool, envelope.experiment) as services:
+        async with (
+            self._deciding,
+            _Services(self._store, self._storage, envelope.pool, envelope.experiment) as services,
+        ):
             unwanted = await services.bus.publish([envelope])
             await services.settle()
             await services.metrics.clean()  # what was deleted is erased at once
@@ -132,12 +141,12 @@ class OneExperimentBus(MemoryBus):
 class _Services:
     """What decides about an experiment and remembers it, without anybody who trains."""
 
-    def __init__(self, store: SqliteStore, pool: str, experiment_id: str) -> None:
+    def __init__(self, store: SqliteStore, storage: str, pool: str, experiment_id: str) -> None:
         self._broker = MemoryBroker(pools=(pool,))
         self.bus = OneExperimentBus(self._broker, experiment_id)
         self._pool = pool
         self._searcher = SearcherService(self.bus, store, utc_now)
-        self.metrics = MetricsService(self.bus, store)
+        self.metrics = MetricsService(self.bus, store, storage)
 
     async def __aenter__(self) -> Self:
         await self.metrics.start()

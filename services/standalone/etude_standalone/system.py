@@ -59,7 +59,7 @@ class System:
         self._bus = MemoryBus(self._broker)
         self._searcher = SearcherService(self._bus, self.store, utc_now)
         self._scheduler = SchedulerService(self._bus, self.store, utc_now, pool)
-        self._metrics = MetricsService(self._bus, self.store)
+        self._metrics = MetricsService(self._bus, self.store, self.storage)
 
     async def start(self) -> None:
         """Open the store and start all services."""

@@ -44,7 +44,7 @@ class CheckpointPlace:
     def uri(self) -> str:
         """As a URI."""
         name = f"{self.lease_number}-{self.length}" + (f"-{self.copy}" if self.copy else "")
-        return f"{self.storage.rstrip('/')}/{_FOLDER}/{self.experiment_id}/{self.trial_id}/{name}"
+        return f"{experiment_folder(self.storage, self.experiment_id)}/{self.trial_id}/{name}"
 
     @classmethod
     def of(cls, uri: str) -> Self:
@@ -66,6 +66,15 @@ class CheckpointPlace:
             int(found["length"]),
             int(found["copy"] or 0),
         )
+
+
+def experiment_folder(storage: str, experiment_id: str) -> str:
+    """The URI of what holds a folder for each trial of an experiment.
+
+    >>> experiment_folder("s3://bucket/etude", "aa1eed5483")
+    's3://bucket/etude/checkpoints/aa1eed5483'
+    """
+    return f"{storage.rstrip('/')}/{_FOLDER}/{experiment_id}"
 
 
 def place_of_trial(uri: str, experiment_id: str, trial_id: int, storage: str | None = None) -> CheckpointPlace:

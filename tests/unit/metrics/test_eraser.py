@@ -1,6 +1,7 @@
 """What is left of experiments that were deleted: nothing, in the end."""
 
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -23,7 +24,8 @@ from etude.store import SqliteStore
 from etude.store.schema import CHECKPOINTS, COLLECTIONS, EXPERIMENT_VIEWS
 from etude_metrics.eraser import Eraser
 from etude_metrics.handlers import MetricsHandlers
-from tests.unit.make import NOW, created, envelope, validation
+from etude_metrics.stored_checkpoints import StoredCheckpoints
+from tests.unit.make import NOW, created, envelope, save_checkpoint, validation
 
 DELETED = ExperimentDeleted(revision=9)
 WRITTEN = LogWritten(trial_id=1, lease_number=1, first=0, lines=[LogLine(time=NOW, stream="stdout", text="late")])
@@ -42,13 +44,14 @@ def cloned(source: str) -> TrialRequested:
 class Installation:
     """What the metrics service is made of, and its clock."""
 
-    def __init__(self) -> None:
+    def __init__(self, storage: Path) -> None:
         self.store = SqliteStore()
         self.broker = MemoryBroker()
         self.broker.declare(janitor())
         self.now: datetime = NOW
         self.handlers = MetricsHandlers(self.store, lambda: self.now)
-        self.eraser = Eraser(self.store, MemoryBus(self.broker), lambda: self.now)
+        stored = StoredCheckpoints(self.store, f"file://{storage}")
+        self.eraser = Eraser(self.store, MemoryBus(self.broker), lambda: self.now, stored)
 
     async def tell(self, *events: Event, experiment_id: str = "exp") -> None:
         await self.handlers.handle_events([envelope(event, experiment_id) for event in events])
@@ -67,8 +70,8 @@ class Installation:
 
 
 @pytest.fixture
-async def installation() -> Installation:
-    made = Installation()
+async def installation(tmp_path: Path) -> Installation:
+    made = Installation(tmp_path)
     await made.store.open()
     began = AllocationStarted(trial_id=1, lease_number=1, runner_id="a", slots=["0"])
     await made.tell(created(), validation(1, 100), began, saved(100), saved(200))
@@ -94,6 +97,12 @@ async def test_documents_of_checkpoints_stay_until_their_files_are_gone(installa
     assert await installation.after(61) == ["file:///200"]
     [checkpoint] = await installation.store.find(CHECKPOINTS, {})
     assert checkpoint["uri"] == "file:///200"
+
+
+async def test_checkpoints_that_nobody_told_of_go_with_the_others(installation: Installation, tmp_path: Path) -> None:
+    lost = save_checkpoint(tmp_path, 1, 150)
+    await installation.tell(DELETED)
+    assert await installation.after(1) == ["file:///100", "file:///200", lost]
 
 
 async def test_what_comes_late_is_taken_away_too(installation: Installation) -> None:

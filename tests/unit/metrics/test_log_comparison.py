@@ -2,22 +2,17 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
-from etude.artifacts.checkpoint import commit_checkpoint, staging_folder
 from etude.events import (
-    CheckpointReference,
-    CheckpointSaved,
     CloseReason,
     Event,
-    Length,
     TrialClosed,
     ValidationCompleted,
 )
 from etude.store import SqliteStore
-from etude.store.schema import CHECKPOINTS, EXPERIMENT_VIEWS, EXPERIMENTS, SEARCH_LOG, TRIAL_VIEWS, VALIDATIONS
+from etude.store.schema import EXPERIMENT_VIEWS, EXPERIMENTS, SEARCH_LOG, TRIAL_VIEWS, VALIDATIONS
 from etude_metrics.log_comparison import Gap, LogComparison
 from tests.unit.make import NOW, validation
 
@@ -92,41 +87,6 @@ async def test_of_what_ended_days_ago_or_was_deleted_nothing_is_lacking(store: S
     await search(store, validation(1, 4))
     await store.put(EXPERIMENT_VIEWS, [{"_id": "exp", "state": "deleted"}])
     assert await LogComparison(store, lambda: NOW).gaps() == {}
-
-
-@pytest.mark.parametrize("storage", ["storage", "runs [1] #2 of *, 50%25"])
-async def test_checkpoints_that_nobody_reported_are_found_in_the_storage(
-    store: SqliteStore, tmp_path: Path, storage: str
-) -> None:
-    root = f"file://{tmp_path / storage}/checkpoints/exp"
-    for trial_id, name in ((1, "1-2"), (1, "1-4"), (2, "1-4")):
-        uri, length = f"{root}/{trial_id}/{name}", Length.batches(int(name[2:]))
-        with staging_folder(uri) as folder:
-            (folder / "weights").write_text("0.5")
-            commit_checkpoint(folder, uri, experiment_id="exp", trial_id=trial_id, lease_number=1, length=length)
-    (tmp_path / storage / "checkpoints" / "exp" / "2" / "2-8").mkdir()  # was never finished
-    await store.put(CHECKPOINTS, [{"_id": f"{root}/1/1-2", "deleted": False}])
-    reference = CheckpointReference(uri=f"{root}/2/1-4", length=4)
-    await search(store, validation(2, 4).model_copy(update={"checkpoint": reference}))
-    comparison = LogComparison(store, lambda: NOW)
-    gap = (await comparison.gaps())["exp"]
-    found = await comparison.lost_checkpoints("exp", gap)
-    assert [(saved.trial_id, saved.uri) for saved in found] == [(1, f"{root}/1/1-4"), (2, f"{root}/2/1-4")]
-    assert all(isinstance(saved, CheckpointSaved) and saved.files[0].path == "weights" for saved in found)
-
-
-async def test_a_checkpoint_of_another_trial_is_not_searched_beside(store: SqliteStore) -> None:
-    foreign = CheckpointReference(uri="file:///other/checkpoints/other/1/1-4", length=4, foreign=True)
-    await search(store, validation(2, 4).model_copy(update={"checkpoint": foreign}))
-    assert (await LogComparison(store, lambda: NOW).gaps())["exp"].checkpoints == []
-
-
-@pytest.mark.parametrize("uri", ["file:///nowhere/checkpoints/exp/1/1-4", "unknown://x/checkpoints/exp/1/1-4"])
-async def test_in_a_storage_that_cannot_be_seen_nothing_is_found(store: SqliteStore, uri: str) -> None:
-    assert (
-        await LogComparison(store, lambda: NOW).lost_checkpoints("exp", Gap("big", ["exp/1/4"], checkpoints=[uri]))
-        == []
-    )
 
 
 async def test_a_trial_that_was_closed_or_tried_again_and_is_not_shown_so_is_lacking(store: SqliteStore) -> None:

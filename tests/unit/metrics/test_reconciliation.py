@@ -5,26 +5,30 @@ from datetime import datetime, timedelta
 import pytest
 
 from etude.bus import MemoryBroker, MemoryBus
-from etude.bus.topology import partition_of, searcher_partition
+from etude.bus.topology import metrics_events, partition_of, searcher_partition
 from etude.events import (
     AllocationEnded,
     AllocationStarted,
+    CheckpointSaved,
     CloseReason,
     EndReason,
     Envelope,
     Event,
     ExperimentActivated,
+    ExperimentCanceled,
     ExperimentCreated,
     ExperimentDeleted,
     ExperimentPaused,
     ExperimentResyncRequested,
+    Length,
     TrialClosed,
     ValidationCompleted,
 )
-from etude.store import SqliteStore
+from etude.store import Document, SqliteStore
 from etude.store.schema import ALLOCATIONS, EXPERIMENT_VIEWS, EXPERIMENTS, SEARCH_LOG
 from etude_metrics.handlers import MetricsHandlers
 from etude_metrics.reconciliation import Reconciliation
+from etude_metrics.stored_checkpoints import StoredCheckpoints
 from tests.unit.make import MODEL, NOW, created, envelope, raw_config, validation
 
 
@@ -36,10 +40,33 @@ class Installation:
         self.broker = MemoryBroker()
         self.now: datetime = NOW
         self.handlers = MetricsHandlers(self.store, lambda: self.now)
-        self.reconciliation = Reconciliation(self.store, MemoryBus(self.broker), lambda: self.now)
+        self.broker.declare(metrics_events())
+        self.reconciliation = self.start()
+        self.unheard_of: list[CheckpointSaved] = []
+
+    def start(self) -> Reconciliation:
+        return Reconciliation(self.store, MemoryBus(self.broker), lambda: self.now, self._stored_checkpoints())
+
+    def _stored_checkpoints(self) -> StoredCheckpoints:
+        installation = self
+
+        class Found(StoredCheckpoints):
+            async def unheard_of(self, view: Document) -> list[CheckpointSaved]:
+                return installation.unheard_of
+
+        return Found(self.store, "")
 
     async def tell(self, *events: Event) -> None:
-        await self.handlers.handle_events([envelope(event, "exp") for event in events])
+        batch = [envelope(event, "exp") for event in events]
+        await self.handlers.handle_events(batch)
+        self.reconciliation.notice(batch)
+
+    async def announced(self, seconds: float) -> list[Event]:
+        """Checkpoints that this service itself tells of some time later."""
+        await self.after(seconds)
+        ready = self.broker.queues[metrics_events().name].ready
+        told = [Envelope.parse(ready.popleft().body).data for _ in range(len(ready))]
+        return [event for event in told if isinstance(event, CheckpointSaved)]
 
     async def after(self, seconds: float) -> list[Event]:
         """What the searcher is told some time later."""
@@ -141,6 +168,32 @@ async def test_a_report_that_was_lost_on_its_way_is_asked_for_after_a_start_and_
     assert asked == [True, True, False, True, False, False, False], "ever less often"
     await installation.tell(validation(1, 4))
     assert await installation.after(3600) == []
+
+
+async def test_checkpoints_that_nobody_told_of_are_looked_for_once_an_experiment_has_ended(
+    installation: Installation,
+) -> None:
+    lost = CheckpointSaved(trial_id=1, lease_number=1, uri="file:///2", length=Length.batches(2), files=[])
+    active = ExperimentActivated(revision=0, config=raw_config(), model_definition=MODEL)
+    await installation.tell(created(), active)
+    installation.unheard_of = [lost]
+    assert await installation.announced(3600) == [], "it may be about to be reported"
+    await installation.tell(ExperimentCanceled(revision=3))
+    assert await installation.announced(59) == [], "it may be on its way"
+    assert await installation.announced(1) == [lost]
+    assert await installation.announced(3600) == [], "once is enough"
+    installation.reconciliation.doubt()
+    assert await installation.announced(60) == [lost], "it came from a runner that was away, and was lost again"
+    installation.reconciliation = installation.start()
+    assert await installation.announced(60) == [lost], "the service was killed before it had looked"
+
+
+async def test_of_a_rejected_or_unknown_experiment_no_checkpoints_are_looked_for(installation: Installation) -> None:
+    installation.unheard_of = [
+        CheckpointSaved(trial_id=1, lease_number=1, uri="file:///2", length=Length.batches(2), files=[])
+    ]
+    await installation.tell(ExperimentCanceled(revision=3))
+    assert await installation.announced(60) == []
 
 
 def test_what_is_announced_again_is_what_was_announced() -> None:

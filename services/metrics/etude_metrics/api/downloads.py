@@ -7,14 +7,14 @@ from typing import Any
 from fastapi import APIRouter
 from fastapi.responses import StreamingResponse
 
-from etude.artifacts import ArtifactError, storage_url
+from etude.artifacts import ArtifactError
 from etude.artifacts.files import Files
 from etude.artifacts.places import place_of_trial
-from etude.config.experiment import CheckpointStorage
 from etude.store import Document
 from etude_metrics.api.known import Known
 from etude_metrics.api.problems import ProblemError, described
 from etude_metrics.api.queries import Queries
+from etude_metrics.stored_checkpoints import checkpoint_storage
 
 _CHUNK = 2**20
 _BLOCK = tarfile.BLOCKSIZE
@@ -55,7 +55,7 @@ def downloads(queries: Queries, known: Known, storage: str) -> APIRouter:
         return await _of_trial(experiment_id, trial_id, lambda c: c["length"] == length)
 
     async def _of_trial(experiment_id: str, trial_id: int, fits: Any) -> StreamingResponse:
-        config = (await known.experiment(experiment_id))["config"]
+        experiment = await known.experiment(experiment_id)
         there, _ = await queries.checkpoints(experiment_id, trial_id, 1000, None)
         found = [checkpoint for checkpoint in there if fits(checkpoint) and not checkpoint["deleted"]]
         if not found:
@@ -63,7 +63,7 @@ def downloads(queries: Queries, known: Known, storage: str) -> APIRouter:
             raise ProblemError(404, f"trial {trial_id} has no such checkpoint; there are checkpoints at: {lengths}")
         checkpoint = found[-1]
         try:
-            place_of_trial(checkpoint["uri"], experiment_id, trial_id, _storage(config, storage))
+            place_of_trial(checkpoint["uri"], experiment_id, trial_id, checkpoint_storage(experiment, storage))
         except ArtifactError as error:
             raise ProblemError(503, f"the metrics service does not read it: {error}") from None
         name = f"{experiment_id}-{trial_id}-{checkpoint['length']}.tar"
@@ -73,11 +73,6 @@ def downloads(queries: Queries, known: Known, storage: str) -> APIRouter:
         )
 
     return router
-
-
-def _storage(config: dict[str, Any], storage: str) -> str:
-    """Where the checkpoints of an experiment lie."""
-    return storage_url(CheckpointStorage.model_validate(config.get("checkpoint_storage") or {}), storage)
 
 
 def _look_for(checkpoint: Document) -> Files:
