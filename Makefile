@@ -12,7 +12,7 @@ export PYTHONDONTWRITEBYTECODE :=
 .PHONY: help demo test every-test unit simulate soak lint types servers generate bench-quality bench-peers bench-decisions bench-scheduling bench-trial-start bench-busy-slots bench-query-scale screenshots clean
 
 help:
-	@echo "make demo      tune a small network on this machine (a minute)"
+	@echo "make demo      tune a small network on this machine (the first time two minutes, which install)"
 	@echo "make test      install, lint, check types, run every test on a real RabbitMQ and mongod"
 	@echo "make unit      the unit tests alone"
 	@echo "make simulate  SEEDS=2000 simulated installations in which everything goes wrong (half an hour)"

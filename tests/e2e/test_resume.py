@@ -10,10 +10,10 @@ from tests.models import SURFACE, surface_config
 
 def final_state(installation: Installation, experiment_id: str, folder: Path) -> dict[str, Any]:
     """The state that the trial ended with, by way of the command line."""
-    done = installation.etude("checkpoint", "download", experiment_id, str(folder))
-    assert done.returncode == 0, done.stderr
     import torch  # late, as every process that runs tests collects these
 
+    done = installation.etude("checkpoint", "download", experiment_id, str(folder))
+    assert done.returncode == 0, done.stderr
     state: dict[str, Any] = torch.load(folder / "state.pt", weights_only=False)
     return state
 

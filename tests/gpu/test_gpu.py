@@ -67,9 +67,9 @@ async def test_a_model_trains_on_the_gpu_in_the_precision_that_it_wants(tmp_path
 
 
 async def test_a_gpu_finds_what_a_cpu_finds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    [one] = await trials(tmp_path / "gpu", "surface", 1, **SURFACE)
     import torch
 
+    [one] = await trials(tmp_path / "gpu", "surface", 1, **SURFACE)
     with monkeypatch.context() as patch:
         patch.setattr(torch.cuda, "device_count", lambda: 0)
         [other] = await trials(tmp_path / "cpu", "surface", 1, **SURFACE)

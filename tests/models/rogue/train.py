@@ -63,11 +63,12 @@ def hang(run: etude.core.Run) -> None:
 def pry(run: etude.core.Run) -> None:
     """Looks for the broker's password wherever a process may look."""
     seen = b"".join(os.environb.keys()) + b"".join(os.environb.values())
-    seen += b"".join(read(f"/proc/{process}/environ") for process in runner_processes())
+    processes = runner_processes()
+    seen += b"".join(read(f"/proc/{process}/environ") for process in processes)
     descriptors = [os.readlink(path) for path in glob.glob("/proc/self/fd/*") if os.path.exists(path)]
     found = {"loss": float(b"guest:guest" in seen), "descriptors": len(descriptors)}
     found["interfaces"] = len(socket.if_nameindex())
-    found["looked_at"] = len(runner_processes())
+    found["looked_at"] = len(processes)
     found["processes"] = len(glob.glob("/proc/[0-9]*"))
     found["writable"] = float(os.access(__file__, os.W_OK))
     run.report_validation(1, found)

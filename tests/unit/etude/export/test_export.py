@@ -52,9 +52,9 @@ def material() -> Material:
 
 
 def test_a_study_opens_in_optuna(material: Material, tmp_path: Path) -> None:
-    file = export(material, "optuna", tmp_path / "study.db")
     import optuna
 
+    file = export(material, "optuna", tmp_path / "study.db")
     study = optuna.load_study(study_name="exp", storage=f"sqlite:///{file}")
     assert [trial.state.name for trial in study.trials] == ["COMPLETE", "PRUNED", "FAIL"]
     assert study.best_params == {"rate": 0.1}
@@ -62,10 +62,10 @@ def test_a_study_opens_in_optuna(material: Material, tmp_path: Path) -> None:
 
 
 def test_a_study_opens_in_optuna_dashboard(material: Material, tmp_path: Path) -> None:
-    file = export(material, "optuna", tmp_path / "study.db")
     import optuna
     import optuna_dashboard
 
+    file = export(material, "optuna", tmp_path / "study.db")
     app = optuna_dashboard.wsgi(optuna.storages.get_storage(f"sqlite:///{file}"))
     with httpx.Client(transport=httpx.WSGITransport(app=app), base_url="http://dashboard") as dashboard:
         [summary] = dashboard.get("/api/studies").json()["study_summaries"]
@@ -92,10 +92,10 @@ def test_tables_open_in_pandas(material: Material, tmp_path: Path, form: str) ->
 
 
 def test_event_files_open_in_tensorboard(material: Material, tmp_path: Path) -> None:
-    folder = export(material, "tensorboard", tmp_path / "runs")
-    assert sorted(path.name for path in folder.iterdir()) == ["trial-1", "trial-2", "trial-3"]
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+    folder = export(material, "tensorboard", tmp_path / "runs")
+    assert sorted(path.name for path in folder.iterdir()) == ["trial-1", "trial-2", "trial-3"]
     read = EventAccumulator(str(folder / "trial-2"))
     read.Reload()
     assert [(event.step, round(event.value, 6)) for event in read.Scalars("loss")] == [
@@ -106,9 +106,9 @@ def test_event_files_open_in_tensorboard(material: Material, tmp_path: Path) -> 
 
 
 def test_runs_open_in_mlflow(material: Material, tmp_path: Path) -> None:
-    store = export(material, "mlflow", tmp_path / "runs.db")
     from mlflow.tracking import MlflowClient
 
+    store = export(material, "mlflow", tmp_path / "runs.db")
     client = MlflowClient(tracking_uri=f"sqlite:///{store}")
     [found] = [e for e in client.search_experiments() if e.name != "Default"]
     runs = {run.info.run_name: run for run in client.search_runs([found.experiment_id])}
