@@ -293,7 +293,7 @@ class World:
         return service.close
 
     async def _metrics(self, bus: ChaosBus, clock: Clock) -> Callable[[], Awaitable[None]]:
-        service = MetricsService(bus, self._chaos_store(), clock, aside=_at_once)
+        service = MetricsService(bus, self._chaos_store(), "mem://all", clock, aside=_at_once)
         await service.start()
         return service.close
 
